@@ -1,0 +1,118 @@
+"""The values that pass through `ingest`: a request, a response, a page, a page that was left out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+__all__ = [
+    "Anchor",
+    "CrawledPage",
+    "FetchRequest",
+    "FetchResponse",
+    "Fetcher",
+    "MarkdownPage",
+    "Outcome",
+    "SkippedPage",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class FetchRequest:
+    """One GET of one address; redirects are not followed."""
+
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    max_bytes: int | None = None  # after decompression; None: the fetcher's own cap
+
+
+@dataclass(frozen=True, slots=True)
+class FetchResponse:
+    """One answer, its body decoded and within the cap. Header names are lower case."""
+
+    url: str
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+class Fetcher(Protocol):
+    """The seam to HTTP: one request, one answer, no redirects followed, `FetchError` on failure."""
+
+    async def fetch(self, request: FetchRequest) -> FetchResponse: ...
+
+    async def aclose(self) -> None: ...
+
+
+class Anchor(NamedTuple):
+    """A place in the markdown that a URL fragment can point at. A plain tuple for other packages."""
+
+    offset: int  # characters from the start of the markdown
+    id: str
+    level: int | None  # 1-6 for a heading, else None
+    term: str  # the heading's text, the `dt` or API signature; "" for a bare anchor
+
+
+@dataclass(frozen=True, slots=True)
+class MarkdownPage:
+    """What `html_to_markdown` reads out of one HTML document; `links` are absolute and in document order."""
+
+    markdown: str
+    anchors: Sequence[Anchor] = ()
+    title: str = ""
+    description: str = ""
+    language: str = ""
+    canonical: str | None = None
+    links: Sequence[str] = ()
+    noindex: bool = False
+    nofollow: bool = False
+
+
+class Outcome(StrEnum):
+    """Why a page that was taken up is not in the stream as a `CrawledPage`."""
+
+    UNCHANGED = "unchanged"
+    DUPLICATE = "duplicate"
+    SKIPPED = "skipped"
+    QUARANTINED = "quarantined"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedPage:
+    """An in-scope address that was taken up and gave no new page. `transient`: a later run may get it."""
+
+    url: str
+    outcome: Outcome
+    reason: str
+    transient: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CrawledPage:
+    """A page worth storing. `url` is its identity (the normal form of where it was found after redirects)."""
+
+    url: str
+    markdown: str
+    anchors: Sequence[Anchor] = ()
+    title: str = ""
+    description: str = ""
+    language: str = ""
+    links: Sequence[str] = ()
+    aliases: Sequence[str] = ()
+    depth: int = 0
+    etag: str | None = None
+    last_modified: str | None = None
+    content_hash: str = ""  # of the extracted title, markdown and anchors: what decides "changed"
+    extractor: str = ""  # version of the extraction; another one means: fetch without validators
+    fetched_at: float = 0.0  # Unix time, seconds
+
+    @property
+    def metadata(self) -> dict[str, object]:
+        """The page's facts as one JSON-ready mapping; `source_url` and `title` are always there."""
+        facts: dict[str, object] = {"source_url": self.url, "title": self.title}
+        if self.description:
+            facts["description"] = self.description
+        if self.language:
+            facts["language"] = self.language
+        return facts
