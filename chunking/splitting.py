@@ -1,0 +1,243 @@
+"""Blocks into pieces, none over the cap: whole where they fit, else cut at the best place inside.
+
+A list or quote falls into its items and blocks, a fence into fences of the same language, a table into tables
+with the same header, text into paragraphs, sentences, words and at last graphemes.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from chunking.blocks import Block, Parsed, covering
+from chunking.plain import plain_part, plain_text
+from chunking.tokens import TokenCounter
+from chunking.windows import CODE_BREAKS, ROW_BREAKS, TEXT_BREAKS, windows
+
+__all__ = ["Piece", "Splitter"]
+
+_CODE = frozenset({"fence", "indented_code", "html", "front_matter"})
+_NEWLINE = re.compile(r"\r\n?|\n")
+_FENCE_MARK = re.compile(r"`{3,}|~{3,}")
+_QUOTE_MARKS = re.compile(r"^(?:[ \t]*>[ \t]?)+", re.MULTILINE)
+_NOTHING = (0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A span of the source that stays together, and what must be written around it to make it whole again."""
+
+    start: int
+    end: int
+    plain: str
+    text_tokens: int  # of prefix, source and suffix
+    plain_tokens: int
+    prefix: str = ""  # a repeated opening fence or table header; then nothing may stand before it
+    suffix: str = ""  # a closing fence; then nothing may stand after it
+    heading: bool = False
+    headerless: bool = False  # a part of a table whose header is too long to be repeated
+    languages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """What the parts of a cut block are written with, as source and as plain text."""
+
+    prefix: str = ""
+    suffix: str = ""
+    first_suffix: str = ""  # of the part that holds the block's own start
+    plain_prefix: str = ""
+    body: int = 0  # offset of the first character that is not part of what the prefix repeats
+    code_end: int = 0  # offset of the end of the code, where the closing fence is to stay with the last of it
+    headerless: bool = False
+
+
+@dataclass(slots=True)
+class Splitter:
+    """Cuts the blocks of one document. `target_size` and `max_size` are tokens of `counter`."""
+
+    parsed: Parsed
+    counter: TokenCounter
+    max_size: int
+    target_size: int
+
+    def pieces(self, blocks: Sequence[Block], crumb: int) -> Iterator[Piece]:
+        """The blocks of one section as pieces. `crumb`: tokens that its breadcrumb will take."""
+        lead = _NOTHING
+        for block in blocks:
+            piece = None
+            for piece in self._pieces(block, crumb, lead):
+                yield piece
+                lead = _NOTHING
+            if piece is not None and piece.heading and piece.text_tokens < self.max_size // 2:
+                lead = (piece.text_tokens + 1, piece.plain_tokens + 1)
+
+    def _pieces(self, block: Block, crumb: int, lead: tuple[int, int]) -> Iterator[Piece]:
+        whole = self._whole(block)
+        if whole is not None:
+            yield whole
+        elif block.kind != "table" and block.children:
+            for child in covering(block.children, block.start, block.end, self.parsed.source):
+                yield from self._pieces(child, crumb, lead)
+                lead = _NOTHING
+        else:
+            yield from self._cut(block, crumb, lead)
+
+    def _whole(self, block: Block) -> Piece | None:
+        """The block as one piece, or None where it alone is over the cap."""
+        text = self.parsed.source[block.start : block.end]
+        text_tokens = self.counter.count(text)
+        if text_tokens > self.max_size:
+            return None
+        plain = plain_text(block, self.parsed.references)
+        plain_tokens = text_tokens if plain == text else self.counter.count(plain)
+        if plain_tokens > self.max_size:
+            return None
+        return Piece(
+            block.start, block.end, plain, text_tokens, plain_tokens,
+            heading=block.kind == "heading", languages=tuple(dict.fromkeys(_languages(block))),
+        )  # fmt: skip
+
+    def _cut(self, block: Block, crumb: int, lead: tuple[int, int]) -> Iterator[Piece]:
+        frame = self._frame(block)
+        room = self._room(crumb, frame)
+        source = self.parsed.source
+        opening = self.counter.count(source[block.start : frame.body]) if frame.body else 0
+        # A heading stays with the first part only where that leaves room for the header or fence and more.
+        lead_text, lead_plain = lead if opening + max(lead) <= self.max_size // 2 else _NOTHING
+
+        def fits(start: int, end: int, plain_room: int = room) -> bool:
+            text, plain = self._rendered(block, frame, start, end)
+            first = start == block.start
+            return (
+                self.counter.count(text) + first * lead_text <= self.max_size
+                and self.counter.count(plain) + first * lead_plain <= plain_room
+            )
+
+        def allowed(start: int, end: int) -> bool:
+            return fits(start, end, self.max_size)
+
+        breaks = CODE_BREAKS if block.kind in _CODE else ROW_BREAKS if block.kind == "table" else TEXT_BREAKS
+        languages = tuple(dict.fromkeys(_languages(block)))
+        span = (block.start, frame.code_end or block.end)
+        for start, stop in windows(source, span, fits, allowed, breaks, whole=frame.body):
+            end = block.end if stop == frame.code_end else stop
+            text, plain = self._rendered(block, frame, start, end)
+            prefix, suffix = _around(block, frame, start, end)
+            yield Piece(
+                start, end, plain, self.counter.count(text), self.counter.count(plain), prefix, suffix,
+                heading=False, headerless=frame.headerless, languages=languages,
+            )  # fmt: skip
+
+    def _room(self, crumb: int, frame: _Frame) -> int:
+        """Tokens for the plain text of a part: what the target leaves, or the cap if that is too little."""
+        taken = crumb + 2
+        header = self.counter.count(frame.plain_prefix) if frame.plain_prefix else 0
+        aim = self.target_size - taken
+        return aim if aim >= 2 * header and aim >= self.target_size // 2 else self.max_size - taken
+
+    def _frame(self, block: Block) -> _Frame:
+        if block.kind == "fence":
+            return self._fence_frame(block)
+        if block.kind == "table" and block.children:
+            return self._table_frame(block)
+        return _Frame()
+
+    def _fence_frame(self, block: Block) -> _Frame:
+        """Opening and closing fence of the parts, as short as the code allows.
+
+        At most a quarter of the cap: a language too long for that is left out, and at last the fence.
+        """
+        source = self.parsed.source
+        opening = _first_line(source, block)
+        match = _FENCE_MARK.search(opening)
+        body = _next_line(source, block.start, block.end)
+        if match is None:
+            return _Frame()
+        quote = "> " * opening[: match.start()].count(">")
+        first = f"\n{quote}{match.group()}"
+        first = first if self.counter.count(first) <= self.max_size // 4 else ""
+        code_end = self._code_end(block, body)
+        mark = _shortest_mark(match.group(), block.content)
+        suffix = f"\n{quote}{mark}"
+        # An info string cannot hold the mark that it follows.
+        for language in ("" if "`" in block.language else block.language, ""):
+            prefix = f"{quote}{mark}{language}\n"
+            if self.counter.count(prefix + suffix) <= self.max_size // 4:
+                return _Frame(prefix, suffix, first, body=body, code_end=code_end)
+        return _Frame(first_suffix=first, body=body, code_end=code_end)
+
+    def _code_end(self, block: Block, body: int) -> int:
+        """Where the code of a closed fence ends; 0 where there is none, or the closing line is endless."""
+        source = self.parsed.source
+        closing = _last_line_start(source, block.start, block.end)
+        end = body + len(source[body:closing].rstrip())
+        affordable = self.counter.count(source[end : block.end]) <= self.max_size // 4
+        return end if block.closed and end > body and affordable else 0
+
+    def _table_frame(self, block: Block) -> _Frame:
+        """The header row and its delimiter row, unless they take more than half of the cap."""
+        source = self.parsed.source
+        rows = block.children
+        body = rows[1].start if len(rows) > 1 else block.end
+        header = source[block.start : body]
+        plain = plain_text(rows[0], self.parsed.references)
+        half = self.max_size // 2
+        if self.counter.count(header) > half or self.counter.count(plain) > half:
+            return _Frame(headerless=True)
+        return _Frame(header, plain_prefix=plain, body=body)
+
+    def _rendered(self, block: Block, frame: _Frame, start: int, end: int) -> tuple[str, str]:
+        """A part of a block as it will stand in `text` and in `embed_text`."""
+        source = self.parsed.source
+        end = block.end if end == frame.code_end else end
+        prefix, suffix = _around(block, frame, start, end)
+        shown_from, shown_to = start, end
+        if block.kind == "fence" and frame.body:
+            shown_from = max(start, min(end, frame.body))
+            if block.closed and end == block.end:
+                shown_to = max(shown_from, _last_line_start(source, start, end))
+        part = source[shown_from:shown_to]
+        if block.kind in _CODE:
+            part = _QUOTE_MARKS.sub("", part) if _first_line(source, block).lstrip().startswith(">") else part
+        plain = plain_part(block.kind, part, self.parsed.references)
+        if prefix and frame.plain_prefix:
+            plain = f"{frame.plain_prefix}\n{plain}"
+        return f"{prefix}{source[start:end]}{suffix}", plain
+
+
+def _around(block: Block, frame: _Frame, start: int, end: int) -> tuple[str, str]:
+    """What is written before and after a part: not what the source has there itself."""
+    prefix = frame.prefix if start >= frame.body and start > block.start else ""
+    if end == block.end and block.closed:
+        return prefix, ""
+    return prefix, frame.suffix if prefix else frame.first_suffix
+
+
+def _shortest_mark(mark: str, code: str) -> str:
+    """The fence mark, cut to what no line of the code can close."""
+    longest = max(map(len, re.findall(f"{mark[0]}+", code)), default=0)
+    return mark[: max(3, longest + 1)]
+
+
+def _first_line(source: str, block: Block) -> str:
+    newline = _NEWLINE.search(source, block.start, block.end)
+    return source[block.start : newline.start() if newline else block.end]
+
+
+def _next_line(source: str, start: int, end: int) -> int:
+    newline = _NEWLINE.search(source, start, end)
+    return newline.end() if newline else end
+
+
+def _last_line_start(source: str, start: int, end: int) -> int:
+    return max(source.rfind("\n", start, end), source.rfind("\r", start, end), start - 1) + 1
+
+
+def _languages(block: Block) -> Iterator[str]:
+    """Languages of the code in a block, lower case; braces and dots of an attribute list left out."""
+    if block.kind == "fence":
+        match = re.match(r"[{.]*([\w+#-][\w+#.-]*)", block.language)
+        if match:
+            yield match.group(1).lower()
+    for child in block.children:
+        yield from _languages(child)
