@@ -1,0 +1,64 @@
+"""Records into Postgres rows and vectors, queries into hits. Knows nothing of pages' origin or of chunking."""
+
+from typing import TYPE_CHECKING
+
+from engine.errors import (
+    EmbedderError,
+    EmbedderRefused,
+    EngineError,
+    InvalidFilter,
+    InvalidQuery,
+    InvalidRecord,
+    SpaceMismatch,
+    StoreUnavailable,
+    UnknownEmbedder,
+)
+from engine.mock import MockEngine
+from engine.models import Embeddings, PageInput, RecordInput, SearchHit, SyncReport
+from engine.protocols import Embedder, Engine
+
+if TYPE_CHECKING:
+    from engine.embedders import describe_choice, open_embedder
+    from engine.embedders.fake import HashEmbedder
+    from engine.postgres import PostgresEngine
+
+__all__ = [
+    "Embedder",
+    "EmbedderError",
+    "EmbedderRefused",
+    "Embeddings",
+    "Engine",
+    "EngineError",
+    "HashEmbedder",
+    "InvalidFilter",
+    "InvalidQuery",
+    "InvalidRecord",
+    "MockEngine",
+    "PageInput",
+    "PostgresEngine",
+    "RecordInput",
+    "SearchHit",
+    "SpaceMismatch",
+    "StoreUnavailable",
+    "SyncReport",
+    "UnknownEmbedder",
+    "describe_choice",
+    "open_embedder",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import on first use what pulls in a database driver or numpy: the sync runtime needs neither."""
+    if name == "PostgresEngine":
+        from engine.postgres import PostgresEngine
+
+        return PostgresEngine
+    if name == "HashEmbedder":
+        from engine.embedders.fake import HashEmbedder
+
+        return HashEmbedder
+    if name in ("describe_choice", "open_embedder"):
+        from engine import embedders
+
+        return getattr(embedders, name)
+    raise AttributeError(f"module 'engine' has no attribute {name!r}")

@@ -1,0 +1,138 @@
+"""The crawler's ledger in Postgres: the frontier and the fetch facts of one crawl of one entity."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from engine.clean import clean_json, clean_text, digest
+from engine.database import Connection, Database
+from engine.errors import EngineError
+from engine.failures import store_error
+from engine.queries import query
+
+__all__ = ["LedgerPage", "PostgresLedger"]
+
+BATCH = 1_000
+CRAWL_LOCK = 0x43_52  # "CR": with the entity's id, held for as long as a crawl of it runs
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerPage:
+    """One known address, with what its last visit left."""
+
+    url: str
+    address: str
+    depth: int
+    stored: bool
+    etag: str | None
+    last_modified: str | None
+    content_hash: str | None
+    extractor: str | None
+    links: Sequence[str]
+
+
+class PostgresLedger:
+    """One crawl's view of the `page` table. What the store holds is written by the page swap, not here."""
+
+    def __init__(self, database: Database, connection: Connection, entity: int, name: str, run_id: str) -> None:
+        self._database = database
+        self._held = connection  # keeps the crawl's lock for as long as this process lives
+        self._entity = entity
+        self._name = name
+        self._run = run_id
+        self._crawl = 0
+        self.resumed = False
+        """True where the last crawl with the same options was cut off, and this one goes on with it."""
+
+    async def begin(self, options: Mapping[str, object]) -> None:
+        """Take the crawl's lock and its number; EngineError where another process is crawling the entity."""
+        try:
+            cursor = await self._held.execute(
+                "SELECT pg_try_advisory_lock(%s::int, %s::int) AS mine", [CRAWL_LOCK, self._entity % 2**31]
+            )
+            row = await cursor.fetchone()
+        except psycopg.Error as error:
+            raise store_error(error, self._database.where) from error
+        if row is None or not row["mine"]:
+            raise EngineError(f"{self._name} is being crawled by another process: wait for it, or stop it.")
+        (begun,) = await self._rows("begin_crawl", options=Jsonb(clean_json(options)))
+        self._crawl, self.resumed = begun["crawl"], bool(begun["resumed"])
+
+    async def end(self, *, finished: bool) -> None:
+        """Let go of the crawl. An unfinished one is gone on with by the next run with the same options."""
+        try:
+            if finished:
+                await self._rows("end_crawl")
+        finally:
+            await self._held.close()  # and with the session its lock is gone
+
+    async def known(self) -> AsyncIterator[Sequence[tuple[str, str, int]]]:
+        """Every page that the entity's ledger knows, as (url, address, depth), in order of discovery."""
+        after = -1
+        while True:
+            rows = await self._rows("known_pages", after=after, count=BATCH)
+            if not rows:
+                return
+            after = rows[-1]["seq"]
+            yield [(row["url"], row["address"], row["depth"]) for row in rows]
+
+    async def discover(self, found: Sequence[tuple[str, str, int]]) -> None:
+        """Add (url, address, depth) to the frontier; what this crawl knows already is left alone."""
+        first: dict[str, tuple[str, int]] = {}
+        for url, address, depth in found:
+            first.setdefault(clean_text(url), (clean_text(address), depth))
+        if first:
+            await self._rows(
+                "discover",
+                crawl=self._crawl,
+                urls=list(first),
+                hashes=[digest(url) for url in first],
+                addresses=[address for address, _ in first.values()],
+                depths=[depth for _, depth in first.values()],
+            )
+
+    async def take(self, count: int, *, max_depth: int | None = None) -> Sequence[LedgerPage]:
+        """The next addresses in order of discovery, each taken once in this run."""
+        rows = await self._rows("take", crawl=self._crawl, run=self._run, count=count, max_depth=max_depth)
+        rows.sort(key=lambda row: row.pop("seq"))
+        return [LedgerPage(**row) for row in rows]
+
+    async def settle(self, url: str, outcome: str, reason: str, facts: Mapping[str, object]) -> None:
+        """This crawl is done with `url` without storing it. What the store holds of the page stays."""
+        await self._rows(
+            "settle",
+            crawl=self._crawl,
+            url_hash=digest(clean_text(url)),
+            state=outcome,
+            keep=outcome in ("unchanged", "failed", "quarantined"),
+            reason=clean_text(reason),
+            etag=_text(facts.get("etag")),
+            last_modified=_text(facts.get("last_modified")),
+            fetched_at=facts.get("fetched_at"),
+        )
+        alias_of = facts.get("alias_of")
+        if isinstance(alias_of, str):
+            await self._rows("add_alias", url_hash=digest(clean_text(alias_of)), alias=clean_text(url))
+
+    async def holder(self, content_hash: str) -> str | None:
+        """The page that the store holds with this content."""
+        rows = await self._rows("holder", content_hash=content_hash)
+        return rows[0]["url"] if rows else None
+
+    async def waiting(self) -> int:
+        """Addresses of this crawl's frontier that are not settled."""
+        return int((await self._rows("waiting", crawl=self._crawl))[0]["n"])
+
+    async def counted(self) -> int:
+        """Pages that this crawl has stored or found unchanged, earlier runs of it included."""
+        return int((await self._rows("counted", crawl=self._crawl))[0]["n"])
+
+    async def _rows(self, name: str, **values: object) -> list[dict[str, Any]]:
+        return await self._database.fetch(query(name), {"entity": self._entity, **values})
+
+
+def _text(fact: object) -> str | None:
+    return clean_text(fact) if isinstance(fact, str) else None

@@ -1,0 +1,182 @@
+"""One Postgres database: a pool of connections to a migrated store, and transactions that are tried again."""
+
+import asyncio
+import os
+import random
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, LiteralString, TypeVar
+
+import psycopg
+from pgvector.psycopg import register_vector_async
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.rows import dict_row
+from psycopg.sql import SQL, Composed
+from psycopg_pool import AsyncConnectionPool
+
+from engine.embedded import EmbeddedServer
+from engine.errors import StoreUnavailable
+from engine.failures import describe_dsn, is_passing, reason_of, store_error
+from engine.migrate import migrate
+
+__all__ = ["Connection", "Database"]
+
+
+Connection = psycopg.AsyncConnection[dict[str, Any]]
+Result = TypeVar("Result")
+
+CONNECT_TIMEOUT = 10
+POOL_SIZE = 8
+POOL_TIMEOUT = 30.0
+TRIES = 5
+FIRST_PAUSE = 0.1  # seconds at most before the second try; twice as long before each further one
+
+_DSN = re.compile(r"postgres(ql)?:|\s*\w+\s*=|.*://")
+
+
+class Database:
+    """A pool of connections to a migrated store, opened on first use.
+
+    `url` is a DSN, or a folder for an embedded server; None means `DATABASE_URL`, else the embedded server in
+    the user's data folder. Everything raises StoreUnavailable, never an error of the driver.
+    """
+
+    def __init__(self, url: str | None = None) -> None:
+        self._url = url or os.environ.get("DATABASE_URL") or None
+        self._server: EmbeddedServer | None = None
+        self._pool: AsyncConnectionPool[Connection] | None = None
+        self._opening = asyncio.Lock()
+        self.conninfo = ""
+
+    @property
+    def where(self) -> str:
+        """What the store is, for people: a folder, or host and database."""
+        if self._url is None:
+            return "the embedded Postgres"
+        return describe_dsn(self._url) if _is_dsn(self._url) else f"the embedded Postgres in {self._url}"
+
+    async def open(self) -> AsyncConnectionPool[Connection]:
+        """Connect and migrate, where that has not been done yet."""
+        async with self._opening:
+            if self._pool is not None:
+                return self._pool
+            if self._url is not None and _is_dsn(self._url):
+                self.conninfo = _server_conninfo(self._url)
+            else:
+                self._server = await EmbeddedServer.open(Path(self._url) if self._url else None)
+                self.conninfo = self._server.conninfo
+            async with AsyncExitStack() as undo:
+                undo.push_async_callback(self._release_server)
+                await self._migrate()
+                self._pool = await self._open_pool()
+                undo.pop_all()
+            return self._pool
+
+    async def transact(self, work: Callable[[Connection], Awaitable[Result]]) -> Result:
+        """Run `work` in a transaction that commits at its end and rolls back on an error.
+
+        What passes by itself (a deadlock, a lost connection, a restart of the server) is tried again, at most
+        `TRIES` times: so `work` must do all of its work in the database, or be fit to be done twice.
+        """
+        pool = self._pool or await self.open()
+        tried = 1
+        while True:
+            try:
+                async with pool.connection() as connection:
+                    return await work(connection)
+            except psycopg.Error as error:
+                if tried == TRIES or not is_passing(error):
+                    raise store_error(error, self.where) from error
+            await asyncio.sleep(random.uniform(0, FIRST_PAUSE * 2 ** (tried - 1)))
+            tried += 1
+
+    async def fetch(
+        self, statement: LiteralString | SQL | Composed, values: Mapping[str, object] | None = None
+    ) -> list[dict[str, Any]]:
+        """The rows of one statement in a transaction of its own; none where it returns none."""
+
+        async def run(connection: Connection) -> list[dict[str, Any]]:
+            cursor = await connection.execute(statement, values)
+            return await cursor.fetchall() if cursor.description else []
+
+        return await self.transact(run)
+
+    async def hold(self) -> Connection:
+        """An autocommit connection outside the pool, for what lives as long as it: the caller closes it."""
+        await self.open()
+        try:
+            return await psycopg.AsyncConnection.connect(await self._address(), row_factory=dict_row, autocommit=True)
+        except psycopg.Error as error:
+            raise store_error(error, self.where) from None
+
+    async def aclose(self) -> None:
+        """Close the connections; the embedded server stops when this was its last user."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            await pool.close()
+        await self._release_server()
+
+    async def _migrate(self) -> None:
+        try:
+            connection = await psycopg.AsyncConnection.connect(self.conninfo, autocommit=True)
+        except psycopg.Error as error:
+            password = conninfo_to_dict(self.conninfo).get("password")
+            reason = reason_of(error)
+            if password:
+                reason = reason.replace(str(password), "***")
+            raise StoreUnavailable(
+                f"Cannot connect to {self.where}: {reason}. Check that the server runs and that the address, "
+                "user and password are right, or leave out --db and DATABASE_URL for the embedded Postgres."
+            ) from None
+        try:
+            async with connection:
+                await migrate(connection, self.where)
+        except psycopg.Error as error:
+            raise store_error(error, self.where) from error
+
+    async def _open_pool(self) -> AsyncConnectionPool[Connection]:
+        pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
+            self._address,
+            kwargs={"row_factory": dict_row},
+            min_size=1,
+            max_size=POOL_SIZE,
+            check=AsyncConnectionPool.check_connection,
+            configure=register_vector_async,
+            timeout=POOL_TIMEOUT,
+            open=False,
+        )
+        try:
+            await pool.open(wait=True, timeout=POOL_TIMEOUT)
+        except psycopg.Error as error:
+            raise store_error(error, self.where) from error
+        return pool
+
+    async def _address(self) -> str:
+        """Where to connect. An embedded server that was killed is started again: opening it does that."""
+        if self._server is not None:
+            fresh = await EmbeddedServer.open(self._server.folder)
+            await fresh.close()
+        return self.conninfo
+
+    async def _release_server(self) -> None:
+        server, self._server = self._server, None
+        if server is not None:
+            await server.close()
+
+
+def _is_dsn(url: str) -> bool:
+    return bool(_DSN.match(url))
+
+
+def _server_conninfo(dsn: str) -> str:
+    """`dsn` checked and completed. libpq's message repeats a malformed DSN, password and all: not shown."""
+    try:
+        parts = conninfo_to_dict(dsn)
+    except (psycopg.ProgrammingError, UnicodeError):
+        raise StoreUnavailable(
+            "The database address is malformed (its text is not shown, since it may hold a password): write "
+            "it as postgresql://user:password@host:5432/name, special characters percent-encoded."
+        ) from None
+    return make_conninfo("", **{"connect_timeout": CONNECT_TIMEOUT, "application_name": "syncline", **parts})

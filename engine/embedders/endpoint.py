@@ -1,0 +1,166 @@
+"""An `/embeddings` endpoint of OpenAI's protocol: texts to checked vectors, and every failure explained."""
+
+import asyncio
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from engine.embedders.answer import Answer, BadAnswer, read_answer
+from engine.errors import EmbedderError, EmbedderRefused
+
+if TYPE_CHECKING:
+    from openai import APIStatusError, AsyncOpenAI, OpenAIError
+
+__all__ = ["OPENAI_URL", "Endpoint", "Server"]
+
+OPENAI_URL = "https://api.openai.com/v1"
+_OFFLINE = "or work offline with --embedder wordllama"
+_SECONDS_A_TRY = 60.0
+# Providers echo keys in their messages, also in parts: "sk-abc***xyz".
+_KEY = re.compile(r"\b(?:sk-|Bearer )[\w*.\-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where the endpoint is and what opens it. The key is in no representation of it."""
+
+    base_url: str
+    api_key: str
+
+    def __post_init__(self) -> None:
+        if not self._is_url():
+            raise EmbedderRefused("OPENAI_BASE_URL is not the URL of a server: it looks like http://127.0.0.1:8080/v1.")
+        if not self.api_key and self.is_openai:
+            raise EmbedderRefused(
+                f"OpenAI needs a key: set OPENAI_API_KEY, set OPENAI_BASE_URL to another server, {_OFFLINE}."
+            )
+        if not (self.api_key.isascii() and self.api_key.isprintable()) or " " in self.api_key:
+            raise EmbedderRefused("OPENAI_API_KEY holds characters that no key has: set it anew.")
+
+    @property
+    def is_openai(self) -> bool:
+        return urlsplit(self.base_url).hostname == urlsplit(OPENAI_URL).hostname
+
+    def __repr__(self) -> str:
+        return f"Server({str(self)!r})"
+
+    def __str__(self) -> str:
+        parts = urlsplit(self.base_url)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+    def scrub(self, message: str) -> str:
+        """A provider's message on one line, cut short, without anything that is or looks like a key."""
+        if self.api_key:
+            message = message.replace(self.api_key, "***")
+        return " ".join(_KEY.sub("***", message).split())[:200]
+
+    def _is_url(self) -> bool:
+        try:
+            parts = urlsplit(self.base_url)
+            return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            return False
+
+
+class Endpoint:
+    """Asks one model of one server, at most `concurrency` requests at a time.
+
+    The client retries what may pass (429, 5xx, lost connections), keeping to Retry-After, within `deadline`
+    seconds a request, all tries together. `shorten` asks the model for that many dimensions.
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        model: str,
+        *,
+        shorten: int | None,
+        concurrency: int,
+        deadline: float,
+        retries: int,
+    ) -> None:
+        self.server = server
+        self.model = model
+        self._shorten = shorten
+        self._deadline = deadline
+        self._slots = asyncio.Semaphore(concurrency)
+        self._client = _client(server, retries)
+
+    async def ask(self, texts: Sequence[str], dimensions: int | None) -> Answer:
+        """The vectors of `texts`, which are not blank.
+
+        Raises `EmbedderRefused` where asking again is useless, else `EmbedderError`; both name the model
+        and the server, never the key.
+        """
+        import openai
+
+        failure: EmbedderError
+        try:
+            async with self._slots, asyncio.timeout(self._deadline):
+                response = await self._client.embeddings.with_raw_response.create(
+                    model=self.model,
+                    input=list(texts),
+                    dimensions=openai.omit if self._shorten is None else self._shorten,
+                    # Every server sends lists of numbers; base64 is a quarter of their size.
+                    encoding_format="base64" if self.server.is_openai else "float",
+                )
+            return read_answer(response.content, len(texts), dimensions)
+        except TimeoutError:
+            failure = EmbedderError(
+                f"{self} gave no whole answer within {self._deadline:g} seconds: try again, {_OFFLINE}."
+            )
+        except BadAnswer as wrong:
+            failure = EmbedderError(
+                f"{self} {wrong}: nothing of it was stored; check OPENAI_BASE_URL and the name of the model."
+            )
+        except openai.OpenAIError as error:
+            failure = self._explain(error)
+        # Raised here, so that no client error, which may hold the key, hangs on it as its context.
+        raise failure
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    def __str__(self) -> str:
+        return f"openai:{self.model} at {self.server}"
+
+    def _explain(self, error: "OpenAIError") -> EmbedderError:
+        import openai
+
+        if isinstance(error, openai.APIStatusError):
+            return self._explain_status(error)
+        if isinstance(error, openai.APITimeoutError):
+            return EmbedderError(f"{self} does not answer: try again later, {_OFFLINE}.")
+        if isinstance(error, openai.APIConnectionError):
+            return EmbedderError(f"{self} cannot be reached: check OPENAI_BASE_URL and the network, {_OFFLINE}.")
+        return EmbedderError(f"{self} failed: {self.server.scrub(str(error))}.")
+
+    def _explain_status(self, error: "APIStatusError") -> EmbedderError:
+        status, codes = error.status_code, {error.code, error.type}
+        if status in (401, 403):
+            return EmbedderRefused(f"{self} refuses the key ({status}): check OPENAI_API_KEY, {_OFFLINE}.")
+        if codes & {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}:
+            return EmbedderRefused(f"{self} has no quota left for this key: top up the account, {_OFFLINE}.")
+        if status == 404 or "model_not_found" in codes:
+            return EmbedderRefused(
+                f"{self} does not exist ({status}): check the model's name and OPENAI_BASE_URL, {_OFFLINE}."
+            )
+        said = self.server.scrub(error.message)
+        if status == 429 or status >= 500:
+            return EmbedderError(f"{self} is overloaded or broken ({said}): try again later, {_OFFLINE}.")
+        return EmbedderError(f"{self} does not take the request ({said}): check the model's name and limits.")
+
+
+def _client(server: Server, retries: int) -> "AsyncOpenAI":
+    from openai import AsyncOpenAI
+
+    return AsyncOpenAI(
+        # Servers that need no key still get a header, which the client insists on.
+        api_key=server.api_key or "none",
+        base_url=server.base_url,
+        max_retries=retries,
+        timeout=_SECONDS_A_TRY,
+    )

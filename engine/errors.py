@@ -1,0 +1,60 @@
+"""What can go wrong between a record and a row.
+
+EngineError
+├── InvalidRecord        a record, name or page is malformed; nothing was written
+├── InvalidFilter        an unknown operator or a malformed field path
+├── InvalidQuery         an empty query, or k or mode out of range
+├── StoreUnavailable     the database cannot be used: down, no right, no pgvector, too old, not ours
+└── EmbedderError        embedding failed, or the embedder does not fit the store
+    ├── UnknownEmbedder  no such provider or model, or its package is missing
+    ├── EmbedderRefused  the provider says no for good: a missing or wrong key, no quota, no such model
+    └── SpaceMismatch    the embedder differs from the database's active space
+"""
+
+__all__ = [
+    "EmbedderError",
+    "EmbedderRefused",
+    "EngineError",
+    "InvalidFilter",
+    "InvalidQuery",
+    "InvalidRecord",
+    "SpaceMismatch",
+    "StoreUnavailable",
+    "UnknownEmbedder",
+]
+
+
+class EngineError(Exception):
+    """Base of every error that `engine` raises on purpose."""
+
+
+class InvalidRecord(EngineError):
+    """A record, name or page is malformed; nothing was written."""
+
+
+class InvalidFilter(EngineError):
+    """A filter names an unknown operator or a malformed field path (promise E4)."""
+
+
+class InvalidQuery(EngineError):
+    """An empty query, an unknown mode, or a `k` below one."""
+
+
+class StoreUnavailable(EngineError):
+    """The database cannot be used. The message says what is missing and what to do, never the password."""
+
+
+class EmbedderError(EngineError):
+    """Embedding failed; what was computed before is kept."""
+
+
+class UnknownEmbedder(EmbedderError):
+    """No such provider or model; the message lists those that there are."""
+
+
+class EmbedderRefused(EmbedderError):
+    """The provider refuses for good: a missing or wrong key, no quota, an unknown model."""
+
+
+class SpaceMismatch(EmbedderError):
+    """The given embedder is not the one that the database's active space was made with."""

@@ -1,0 +1,173 @@
+"""What a `MockEngine` holds, and the crawler's ledger over it."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from engine.clean import clean_json
+from engine.errors import EngineError
+from engine.models import PageInput
+from engine.rows import Row
+
+__all__ = ["MemoryEntity", "MemoryPage", "MemoryRecord", "MockLedger"]
+
+BATCH = 1_000
+# Outcomes of a visit after which the store goes on holding what it held of the page.
+KEEPING = frozenset({"unchanged", "failed", "quarantined"})
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryRecord:
+    """A record and the URL of its page, None where it has none."""
+
+    row: Row
+    page: str | None
+
+
+@dataclass(slots=True)
+class MemoryPage:
+    """A row of the page ledger. `content_hash` is None until the page is stored."""
+
+    id: int
+    url: str
+    address: str
+    depth: int
+    crawl: int = 0
+    settled: int = 0
+    taken_by: str | None = None
+    state: str = "waiting"
+    reason: str = ""
+    etag: str | None = None
+    last_modified: str | None = None
+    content_hash: str | None = None
+    extractor: str | None = None
+    chunk_settings: str | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+    markdown: str | None = None
+    anchors: list[Any] = field(default_factory=list)
+    links: Sequence[str] = ()
+    aliases: Sequence[str] = ()
+    fetched_at: datetime | None = None
+    changed_at: datetime | None = None
+
+    @property
+    def stored(self) -> bool:
+        """True where the store holds the page's content."""
+        return self.content_hash is not None
+
+    def store(self, page: PageInput, crawl: int) -> None:
+        """Take over everything that a swap brings."""
+        if self.content_hash != page.content_hash:
+            self.changed_at = datetime.now(UTC)
+        self.state, self.reason, self.settled = "stored", "", crawl
+        self.depth, self.links = page.depth, tuple(page.links)
+        self.aliases = tuple(sorted({*self.aliases, *page.aliases}))
+        self.etag, self.last_modified, self.content_hash = page.etag, page.last_modified, page.content_hash
+        self.extractor, self.chunk_settings = page.extractor, page.chunk_settings
+        self.metadata = cast("dict[str, Any]", clean_json(page.metadata))
+        self.anchors = [list(anchor) for anchor in page.anchors]
+        self.markdown = page.markdown
+        self.fetched_at = datetime.fromtimestamp(page.fetched_at, UTC)
+
+
+@dataclass(slots=True)
+class MemoryEntity:
+    """A named collection: its records by external id, its pages by URL, and the crawl that is under way."""
+
+    connection_id: str
+    name: str
+    start_url: str | None = None
+    records: dict[str, MemoryRecord] = field(default_factory=dict)
+    pages: dict[str, MemoryPage] = field(default_factory=dict)
+    crawl: int = 0
+    crawl_options: object = None
+    crawling: bool = False
+
+    def page(self, url: str, address: str, depth: int) -> MemoryPage:
+        """The page with this URL; a new one waits."""
+        return self.pages.setdefault(url, MemoryPage(len(self.pages) + 1, url, address, depth))
+
+    def records_of(self, url: str) -> list[MemoryRecord]:
+        """A page's records in their order; those without a position last, as they were written."""
+        found = [record for record in self.records.values() if record.page == url]
+        return sorted(found, key=lambda record: (record.row.position is None, record.row.position or 0))
+
+
+class MockLedger:
+    """One crawl's view of an entity's pages. What is stored is written by the page swap, not here."""
+
+    def __init__(self, entity: MemoryEntity, run_id: str, options: Mapping[str, object]) -> None:
+        if entity.crawling:
+            raise EngineError(f"{entity.name} is being crawled already: wait for it, or stop it.")
+        self._entity = entity
+        self._run = run_id
+        wanted = clean_json(options)
+        self.resumed = entity.crawl_options == wanted
+        if not self.resumed:
+            entity.crawl += 1
+        entity.crawling, entity.crawl_options = True, wanted
+        self._crawl = entity.crawl
+
+    async def known(self) -> AsyncIterator[Sequence[tuple[str, str, int]]]:
+        """Every known page as (url, address, depth), in order of discovery, by batches."""
+        pages = [(page.url, page.address, page.depth) for page in self._entity.pages.values()]
+        for start in range(0, len(pages), BATCH):
+            yield pages[start : start + BATCH]
+
+    async def discover(self, found: Sequence[tuple[str, str, int]]) -> None:
+        """Add (url, address, depth) to the frontier; what this crawl knows already is left alone."""
+        for url, address, depth in found:
+            page = self._entity.page(url, address, depth)
+            page.crawl = self._crawl
+            page.depth = min(page.depth, depth)
+
+    async def take(self, count: int, *, max_depth: int | None = None) -> Sequence[MemoryPage]:
+        """The next addresses in order of discovery, each taken once in this run."""
+        free = [
+            page
+            for page in self._waiting()
+            if page.taken_by != self._run and (max_depth is None or page.depth <= max_depth)
+        ]
+        for page in free[:count]:
+            page.taken_by = self._run
+        return [copy(page) for page in free[:count]]
+
+    async def settle(self, url: str, outcome: str, reason: str, facts: Mapping[str, Any]) -> None:
+        """This crawl is done with `url` without storing it. What the store holds of the page stays."""
+        page = self._entity.pages.get(url)
+        if page is not None:
+            page.settled, page.reason = self._crawl, reason
+            page.state = "stored" if page.stored and outcome in KEEPING else outcome
+            page.etag = facts.get("etag") or page.etag
+            page.last_modified = facts.get("last_modified") or page.last_modified
+            if facts.get("fetched_at") is not None:
+                page.fetched_at = datetime.fromtimestamp(facts["fetched_at"], UTC)
+        held = self._entity.pages.get(facts.get("alias_of", ""))
+        if held is not None:
+            held.aliases = tuple(sorted({*held.aliases, url}))
+
+    async def holder(self, content_hash: str) -> str | None:
+        """The stored page with this content."""
+        pages = self._entity.pages.values()
+        return next((page.url for page in pages if page.content_hash == content_hash), None)
+
+    async def waiting(self) -> int:
+        """Addresses of this crawl's frontier that are not settled."""
+        return len(self._waiting())
+
+    async def counted(self) -> int:
+        """Pages that this crawl has stored or found unchanged, earlier runs of it included."""
+        pages = [page for page in self._entity.pages.values() if page.crawl == self._crawl == page.settled]
+        return sum(page.state == "stored" for page in pages)
+
+    async def end(self, *, finished: bool) -> None:
+        """Let go of the crawl; an unfinished one is gone on with by the next run with the same options."""
+        self._entity.crawling = False
+        if finished:
+            self._entity.crawl_options = None
+
+    def _waiting(self) -> list[MemoryPage]:
+        pages = self._entity.pages.values()
+        return [page for page in pages if page.crawl == self._crawl and page.settled < self._crawl]

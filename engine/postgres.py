@@ -1,0 +1,380 @@
+"""`PostgresEngine`: the store in Postgres with pgvector, as one object that opens on first use."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from engine.clean import clean_json, clean_text, digest
+from engine.crawls import PostgresLedger
+from engine.database import Connection, Database
+from engine.embedders import describe_choice, open_embedder
+from engine.embedders.batches import count_bytes
+from engine.errors import EngineError, InvalidQuery, SpaceMismatch
+from engine.filters import And, Comparison, Filter, Not, Or, parse, to_sql
+from engine.models import PageInput, RecordInput, SearchHit, SyncReport
+from engine.pages import page_rows, write_pages, write_records
+from engine.protocols import Embedder, SearchMode
+from engine.queries import query as named
+from engine.rows import Row, check_name, rows_of
+from engine.search import Question, find, refresh_statistics
+from engine.space import (
+    Space,
+    activate_space,
+    active_space,
+    build_index,
+    checked_vectors,
+    embed_missing,
+)
+
+__all__ = ["PostgresEngine"]
+
+STALE_STATISTICS = 0.1
+
+
+class PostgresEngine:
+    """Records, pages, runs and search in one Postgres database.
+
+    `url` is a DSN or the folder of an embedded server; None means `DATABASE_URL`, else the embedded server in
+    the user's data folder. `embedder` is an `Embedder` or the name of one; without it the database's active
+    space decides, else the environment. `count_tokens` counts the tokens of a text for OpenAI's models;
+    bytes, which are never fewer, stand in for it. Nothing is opened before the first call. Use it as
+    `async with`, or call `aclose`.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        embedder: Embedder | str | None = None,
+        count_tokens: Callable[[str], int] | None = None,
+    ) -> None:
+        self._database = Database(url)
+        self._given = embedder
+        self._count_tokens = count_tokens or count_bytes
+        self._embedder: Embedder | None = None
+        self._choosing = asyncio.Lock()
+        self._counted = 0  # records at the last look at the statistics ...
+        self._uncounted = 0  # ... and written by this engine since
+
+    async def __aenter__(self) -> "PostgresEngine":
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close connections and embedder; an embedded server stops with its last user."""
+        if self._embedder is not None and self._embedder is not self._given:
+            await self._embedder.aclose()
+            self._embedder = None
+        await self._database.aclose()
+
+    @property
+    def where(self) -> str:
+        """What the store is, for people."""
+        return self._database.where
+
+    async def conninfo(self) -> str:
+        """libpq connection string of the opened database."""
+        await self._database.open()
+        return self._database.conninfo
+
+    async def embedder(self) -> Embedder:
+        """The embedder in use. Raises SpaceMismatch where the given one is not the active space's."""
+        async with self._choosing:
+            if self._embedder is None:
+                self._embedder = await self._choose_embedder()
+            return self._embedder
+
+    async def _choose_embedder(self) -> Embedder:
+        space = await self._database.transact(active_space)
+        given = self._given
+        if given is None or isinstance(given, str):
+            wanted = given if given is not None or space is None else space.name
+            given = await open_embedder(wanted, count_tokens=self._count_tokens)
+        if space is not None and given.name != space.name:
+            if given is not self._given:
+                await given.aclose()
+            raise SpaceMismatch(
+                f"The store was embedded with {space.name}, and {given.name} was asked for: leave out "
+                "--embedder, or use another store; vectors of two models cannot be compared."
+            )
+        return given
+
+    async def describe_embedder(self) -> str:
+        """One sentence: the embedder in use, and why."""
+        embedder = await self.embedder()
+        if self._given is None and await self._database.transact(active_space) is not None:
+            return f"Embedding with {embedder.name}: the store was made with it."
+        if self._given is None or isinstance(self._given, str):
+            return describe_choice(self._given)
+        return f"Embedding with {embedder.name}: the program chose it."
+
+    async def check(self) -> str:
+        """Open the store and embed one word: a wrong key or model is known before anything is written.
+
+        Returns the embedder's name. Raises StoreUnavailable or EmbedderError.
+        """
+        embedder = await self.embedder()
+        await embedder.embed(["syncline"], kind="query")
+        return embedder.name
+
+    async def _prepare_space(self) -> tuple[Space, Embedder]:
+        embedder = await self.embedder()
+
+        async def prepare(connection: Connection) -> Space:
+            return await active_space(connection) or await activate_space(connection, embedder)
+
+        space = await self._database.transact(prepare)
+        if space.name != embedder.name:
+            raise SpaceMismatch(f"The store was embedded with {space.name}, not with {embedder.name}.")
+        return space, embedder
+
+    async def _embed(self, rows: Sequence[Row], on_embedded: Callable[[int], None] | None = None) -> SyncReport:
+        texts = {row.embed_hash: row.embed_text for row in rows if row.embed_hash and row.embed_text}
+        if not texts:
+            return SyncReport()
+        space, embedder = await self._prepare_space()
+        return await embed_missing(self._database, space, embedder, texts, on_embedded)
+
+    async def sync_records(self, *, connection_id: str, name: str, records: Sequence[RecordInput]) -> SyncReport:
+        """Insert or replace records by external id, in one transaction; the entity's other records stay.
+
+        Raises InvalidRecord, before anything is written, for a malformed record or an id given twice.
+        """
+        entity = _entity(connection_id, name)
+        rows = rows_of(records)
+        if not rows:
+            return SyncReport()
+        embedded = await self._embed(rows)
+
+        async def write(connection: Connection) -> SyncReport:
+            return await write_records(connection, await _ensure(connection, entity), rows)
+
+        report = await self._database.transact(write)
+        self._uncounted += report.added + report.updated
+        if self._uncounted > STALE_STATISTICS * self._counted:
+            await self.optimize(tolerance=STALE_STATISTICS)
+        return report + embedded
+
+    async def get_records(
+        self, *, connection_id: str, name: str, filter: Mapping[str, object] | None = None
+    ) -> list[dict[str, object]]:
+        """The records of an entity as `{external_id, data}`, by external id in code point order."""
+        condition, values = _condition(filter)
+        return await self._database.fetch(
+            sql.SQL(
+                "SELECT record.external_id, record.data FROM syncline.record JOIN syncline.entity "
+                "ON entity.id = record.entity_id WHERE entity.connection_id = %(connection_id)s "
+                'AND entity.name = %(name)s AND {} ORDER BY record.external_id COLLATE "C"'
+            ).format(condition),
+            {**values, "connection_id": clean_text(connection_id), "name": clean_text(name)},
+        )
+
+    async def delete_entity(self, *, connection_id: str, name: str) -> bool:
+        """Delete an entity with its records and pages. Its vectors stay, for texts that come back."""
+        values = {"connection_id": clean_text(connection_id), "name": clean_text(name)}
+        return bool(await self._database.fetch(named("delete_entity"), values))
+
+    async def swap_pages(
+        self,
+        *,
+        connection_id: str,
+        name: str,
+        pages: Sequence[PageInput],
+        on_embedded: Callable[[int], None] | None = None,
+    ) -> SyncReport:
+        """Commit the vectors of what is new, then swap pages, records and ledger rows in one transaction."""
+        entity = _entity(connection_id, name)
+        items = page_rows(pages)
+        if not items:
+            return SyncReport()
+        embedded = await self._embed([row for item in items for row in item.rows], on_embedded)
+
+        async def write(connection: Connection) -> SyncReport:
+            return await write_pages(connection, await _ensure(connection, entity), items)
+
+        return await self._database.transact(write) + embedded
+
+    async def stored_pages(
+        self, *, connection_id: str, name: str, other_than: str | None = None, after: int = 0, count: int = 50
+    ) -> list[dict[str, Any]]:
+        """Up to `count` stored pages with an id above `after`, by id; `other_than` leaves out those chunked
+        with these settings."""
+        values = {
+            "connection_id": clean_text(connection_id),
+            "name": clean_text(name),
+            "other_than": other_than,
+            "after": after,
+            "count": count,
+        }
+        return await self._database.fetch(named("stored_pages"), values)
+
+    async def get_page(self, url: str) -> dict[str, object] | None:
+        """A known page by its URL (fragment ignored), stored ones first; None where no site has it."""
+        plain = clean_text(url.partition("#")[0])
+        rows = await self._database.fetch(named("get_page"), {"url_hash": digest(plain)})
+        return rows[0] if rows else None
+
+    async def open_ledger(
+        self, *, connection_id: str, name: str, start_url: str, run_id: str, options: Mapping[str, object]
+    ) -> PostgresLedger:
+        """The crawl ledger of an entity: the crawl is begun or, where the same one was cut off, gone on with.
+
+        Raises EngineError where another process is crawling the entity.
+        """
+        values = _entity(connection_id, name, start_url)
+        entity = await self._database.transact(lambda connection: _ensure(connection, values))
+        connection = await self._database.hold()
+        ledger = PostgresLedger(self._database, connection, entity, name, clean_text(run_id))
+        try:
+            await ledger.begin(options)
+        except BaseException:
+            await connection.close()
+            raise
+        return ledger
+
+    async def search(
+        self,
+        query: str,
+        *,
+        entity: str | None = None,
+        k: int = 10,
+        mode: SearchMode = "hybrid",
+        filter: Mapping[str, object] | None = None,
+    ) -> list[SearchHit]:
+        """The best `k` records, best first. `entity` is a name or a start URL, `filter` over their data.
+
+        Raises InvalidQuery for an empty query, a `k` below one, an unknown mode or entity.
+        """
+        if not query.strip():
+            raise InvalidQuery("The query is empty: say what to look for.")
+        if k < 1:
+            raise InvalidQuery(f"k is {k}: ask for at least one hit.")
+        if mode not in ("hybrid", "vector", "text"):
+            raise InvalidQuery(f"Unknown search mode {mode!r}: hybrid, vector or text.")
+        where, values = _condition(filter)
+        if entity is not None:
+            values["entity"] = (await self.find_entity(entity))["id"]
+            where = sql.SQL("record.entity_id = %(entity)s AND {}").format(where)
+        space = await self._database.transact(active_space) if mode != "text" else None
+        text = clean_text(query)
+        vector = None
+        if space is not None:
+            embedder = await self.embedder()
+            embeddings = await embedder.embed([text], kind="query")
+            vector = checked_vectors(embedder, space, embeddings, 1)[0]
+        question = Question(text, k, where, values, space, vector, mode != "vector", bool(entity or filter))
+        return await self._database.transact(lambda connection: find(connection, question))
+
+    async def find_entity(self, entity: str) -> dict[str, Any]:
+        """`id`, `connection_id` and `name` of the entity of this name or start URL; InvalidQuery if none."""
+        plain = clean_text(entity).rstrip("/")
+        names = [clean_text(entity), plain, f"{plain}/"]
+        names += [f"CRAWL_{name}" for name in names]
+        rows = await self._database.fetch(named("resolve_entity"), {"names": names})
+        if rows:
+            return rows[0]
+        known = [site["name"] for site in await self.sites()]
+        listed = ", ".join(known[:10]) if known else "the store is empty; crawl a site first"
+        raise InvalidQuery(f"No site or entity is called {entity!r}. Known: {listed}.")
+
+    async def writable(self) -> bool:
+        """True where the store's tables may be written; nothing is."""
+        (row,) = await self._database.fetch(named("writable"))
+        return bool(row["writable"])
+
+    async def optimize(self, *, tolerance: float = 0.0) -> None:
+        """Bring the text index's statistics up to date and build the vector index where it is worth one."""
+        counted = await self._database.transact(lambda connection: refresh_statistics(connection, tolerance=tolerance))
+        if counted is not None:
+            self._counted, self._uncounted = counted, 0
+        space = await self._database.transact(active_space)
+        if space is not None:
+            await build_index(self._database, space)
+
+    async def sites(self) -> list[dict[str, Any]]:
+        """Every entity with its counts of pages and records and the time of its last fetch."""
+        return await self._database.fetch(named("sites"))
+
+    async def status(self) -> dict[str, Any]:
+        """Versions, counts and size of the store, and its active space."""
+        (row,) = await self._database.fetch(named("status"))
+        space = await self._database.transact(active_space)
+        return {"store": self.where, **row, "embedder": space.name if space else None}
+
+    async def start_run(
+        self, run_id: str, *, sync: str, input: Mapping[str, object], parent: str | None = None
+    ) -> None:
+        """Write the row of a run that begins now."""
+        await self._database.fetch(
+            named("start_run"),
+            {
+                "id": clean_text(run_id),
+                "sync": clean_text(sync),
+                "parent": None if parent is None else clean_text(parent),
+                "input": Jsonb(clean_json(input)),
+            },
+        )
+
+    async def beat_run(self, run_id: str, counters: Mapping[str, object] | None = None) -> None:
+        """Say that the run is alive, and how far it is; EngineError where nobody started it."""
+        given = Jsonb(clean_json(counters)) if counters is not None else None
+        await self._change_run("beat_run", run_id, counters=given)
+
+    async def end_run(
+        self, run_id: str, *, state: str, output: Mapping[str, object] | None = None, error: str | None = None
+    ) -> None:
+        """Write how the run ended: succeeded, failed or cancelled; EngineError where nobody started it."""
+        await self._change_run(
+            "end_run",
+            run_id,
+            state=state,
+            output=Jsonb(clean_json(output)) if output is not None else None,
+            error=clean_text(error) if error is not None else None,
+        )
+
+    async def get_runs(self, *, run_id: str | None = None, limit: int = 20) -> list[dict[str, object]]:
+        """The latest runs, newest first, or the one with this id."""
+        values = {"id": None if run_id is None else clean_text(run_id), "limit": limit}
+        return await self._database.fetch(named("runs"), values)
+
+    async def _change_run(self, name: str, run_id: str, **values: object) -> None:
+        if not await self._database.fetch(named(name), {"id": clean_text(run_id), **values}):
+            raise EngineError(f"There is no run {run_id!r}: start_run opens one.")
+
+
+def _entity(connection_id: str, name: str, start_url: str | None = None) -> dict[str, object]:
+    """What names an entity, checked."""
+    return {
+        "connection_id": check_name("connection_id", connection_id),
+        "name": check_name("name", name),
+        "start_url": None if start_url is None else clean_text(start_url),
+    }
+
+
+async def _ensure(connection: Connection, entity: Mapping[str, object]) -> int:
+    """The entity's id; its row is locked until the transaction ends, so that its writers take turns."""
+    row = await (await connection.execute(named("ensure_entity"), entity)).fetchone()
+    assert row is not None, "INSERT ... RETURNING gives a row"
+    return int(row["id"])
+
+
+def _condition(filter: Mapping[str, object] | None) -> tuple[sql.Composable, dict[str, object]]:
+    """A filter over the records' data as SQL, built of constants and parameter names only (promise E4)."""
+    parsed = parse(filter)
+    text, values = to_sql(parsed, "record.data" if _reads_markdown(parsed) else "record.facts")
+    return sql.SQL(text), values
+
+
+def _reads_markdown(filter: Filter) -> bool:
+    match filter:
+        case And(parts) | Or(parts):
+            return any(map(_reads_markdown, parts))
+        case Not(part):
+            return _reads_markdown(part)
+        case Comparison(path):
+            return path[0] == "markdown"

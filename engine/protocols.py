@@ -1,0 +1,218 @@
+"""The seams of the store: what an engine does, and what an embedder does."""
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Any, Literal, Protocol
+
+from engine.models import Embeddings, PageInput, RecordInput, SearchHit, SyncReport
+
+__all__ = [
+    "Crawls",
+    "EmbedKind",
+    "Embedder",
+    "Engine",
+    "Ledger",
+    "LedgerPage",
+    "Pages",
+    "Records",
+    "Runs",
+    "Search",
+    "SearchMode",
+    "Sites",
+]
+
+EmbedKind = Literal["document", "query"]
+SearchMode = Literal["hybrid", "vector", "text"]
+
+
+class Embedder(Protocol):
+    """Text in, vectors out. `name` is `provider:model[@dimensions]`; `max_tokens` counts the model's own tokens."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def model(self) -> str: ...
+
+    @property
+    def dimensions(self) -> int: ...
+
+    @property
+    def max_tokens(self) -> int: ...
+
+    async def embed(self, texts: Sequence[str], *, kind: EmbedKind) -> Embeddings:
+        """One finite, non-zero vector a text, in order; `EmbedderError` otherwise."""
+
+    async def aclose(self) -> None: ...
+
+
+class Records(Protocol):
+    """Named collections of records: an entity is (connection_id, name)."""
+
+    async def sync_records(self, *, connection_id: str, name: str, records: Sequence[RecordInput]) -> SyncReport:
+        """Insert or replace records by external id, in one transaction; others of the entity stay."""
+
+    async def get_records(
+        self, *, connection_id: str, name: str, filter: Mapping[str, object] | None = None
+    ) -> list[dict[str, object]]:
+        """The records of an entity as `{external_id, data}`, by external id."""
+
+    async def delete_entity(self, *, connection_id: str, name: str) -> bool:
+        """Delete an entity with its records and pages; False where there is none."""
+
+
+class Pages(Protocol):
+    """Whole pages: records, index and ledger row change together (promise E1)."""
+
+    async def swap_pages(
+        self,
+        *,
+        connection_id: str,
+        name: str,
+        pages: Sequence[PageInput],
+        on_embedded: Callable[[int], None] | None = None,
+    ) -> SyncReport:
+        """Embed what is new, commit those vectors, then swap the pages' records and ledger rows in one
+        transaction. `on_embedded` is told how many texts each batch embedded."""
+
+    async def get_page(self, url: str) -> dict[str, object] | None:
+        """A stored page: url, title, markdown, metadata, state and times; None where it is not known."""
+
+
+class Search(Protocol):
+    """Queries into hits."""
+
+    async def search(
+        self,
+        query: str,
+        *,
+        entity: str | None = None,
+        k: int = 10,
+        mode: SearchMode = "hybrid",
+        filter: Mapping[str, object] | None = None,
+    ) -> list[SearchHit]:
+        """The best `k` records, best first."""
+
+
+class Runs(Protocol):
+    """Every run of a sync is a row with a state and an end (promise S2)."""
+
+    async def start_run(
+        self, run_id: str, *, sync: str, input: Mapping[str, object], parent: str | None = None
+    ) -> None: ...
+
+    async def beat_run(self, run_id: str, counters: Mapping[str, object] | None = None) -> None: ...
+
+    async def end_run(
+        self, run_id: str, *, state: str, output: Mapping[str, object] | None = None, error: str | None = None
+    ) -> None: ...
+
+    async def get_runs(self, *, run_id: str | None = None, limit: int = 20) -> list[dict[str, object]]: ...
+
+
+class LedgerPage(Protocol):
+    """One known address, with what its last visit left."""
+
+    @property
+    def url(self) -> str:
+        """Identity of the page."""
+
+    @property
+    def address(self) -> str:
+        """What is sent to the server."""
+
+    @property
+    def depth(self) -> int:
+        """Links from the start page."""
+
+    @property
+    def stored(self) -> bool:
+        """True where the store holds the page."""
+
+    @property
+    def etag(self) -> str | None:
+        """Validator of the stored content."""
+
+    @property
+    def last_modified(self) -> str | None:
+        """Validator of the stored content."""
+
+    @property
+    def content_hash(self) -> str | None:
+        """Of the stored content."""
+
+    @property
+    def extractor(self) -> str | None:
+        """Version that read the stored content."""
+
+    @property
+    def links(self) -> Sequence[str]:
+        """Addresses that the page linked to."""
+
+
+class Ledger(Protocol):
+    """What a crawler remembers, and what it has still to do. Only builtins go in and out, so that the crawler's
+    own protocol fits without an import."""
+
+    @property
+    def resumed(self) -> bool:
+        """True where an earlier run of the same crawl was cut off and this one goes on with it."""
+
+    def known(self) -> AsyncIterator[Sequence[tuple[str, str, int]]]:
+        """Every known page as (url, address, depth), in order of discovery, by batches."""
+
+    async def discover(self, found: Sequence[tuple[str, str, int]]) -> None:
+        """Add (url, address, depth) to the frontier."""
+
+    async def take(self, count: int, *, max_depth: int | None = None) -> Sequence[LedgerPage]:
+        """The next addresses in order of discovery, each once in a run."""
+
+    async def settle(self, url: str, outcome: str, reason: str, facts: Mapping[str, object]) -> None:
+        """This crawl is done with an address without storing it."""
+
+    async def holder(self, content_hash: str) -> str | None:
+        """The stored page with this content."""
+
+    async def waiting(self) -> int:
+        """Addresses not yet settled."""
+
+    async def counted(self) -> int:
+        """Pages that earlier runs of this crawl stored or found unchanged."""
+
+    async def end(self, *, finished: bool) -> None:
+        """Let go of the crawl; an unfinished one is gone on with by the next run with the same options."""
+
+
+class Crawls(Protocol):
+    """What a site crawl keeps between and during its runs."""
+
+    async def check(self) -> str:
+        """Prove that store and embedder can be used, before anything is written; the embedder's name."""
+
+    async def open_ledger(
+        self, *, connection_id: str, name: str, start_url: str, run_id: str, options: Mapping[str, object]
+    ) -> Ledger:
+        """Begin a crawl of an entity; EngineError where another process is crawling it."""
+
+    async def stored_pages(
+        self, *, connection_id: str, name: str, other_than: str | None = None, after: int = 0, count: int = 50
+    ) -> list[dict[str, Any]]:
+        """Stored pages with an id above `after`, by id; `other_than` leaves out those chunked with these settings."""
+
+    async def optimize(self, *, tolerance: float = 0.0) -> None:
+        """Bring statistics and indexes up to date after many writes."""
+
+
+class Sites(Protocol):
+    """What the store holds, for people."""
+
+    async def sites(self) -> list[dict[str, Any]]:
+        """Every entity with its counts and the time of its last fetch."""
+
+    async def status(self) -> dict[str, Any]:
+        """Versions, counts and size of the store, and its active space."""
+
+
+class Engine(Records, Pages, Search, Runs, Crawls, Sites, Protocol):
+    """The sum of the small protocols; what `Runtime` is given."""
+
+    async def aclose(self) -> None: ...

@@ -1,0 +1,207 @@
+"""OpenAI's protocol against a real server that does everything that servers do."""
+
+import asyncio
+import math
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from engine.embedders import EmbedderName, HashEmbedder, OpenAIEmbedder, open_embedder
+from engine.errors import EmbedderError, EmbedderRefused
+from engine.models import Embeddings
+
+KEY = "sk-loopback-0123456789"
+NAME = EmbedderName.parse("openai:loopback@8")
+AT_ONCE = {"Retry-After-Ms": "1"}
+
+
+def embed(server: Any, texts: Sequence[str], *, deadline: float = 30, retries: int = 2, **env: str) -> Embeddings:
+    async def run() -> Embeddings:
+        embedder = await OpenAIEmbedder.open(NAME, env={**server.env, **env}, deadline=deadline, retries=retries)
+        try:
+            return await embedder.embed(texts, kind="document")
+        finally:
+            await embedder.aclose()
+
+    return asyncio.run(run())
+
+
+def failure_of(server: Any, texts: Sequence[str] = ("one", "two", "three"), **options: Any) -> EmbedderError:
+    with pytest.raises(EmbedderError) as raised:
+        embed(server, texts, **options)
+    return raised.value
+
+
+def expected(texts: Sequence[str]) -> list[list[float]]:
+    vectors = asyncio.run(HashEmbedder(8).embed(texts, kind="document")).vectors
+    return [pytest.approx(vector, abs=1e-6) for vector in vectors]
+
+
+def refusal(status: int, code: str | None = None, message: str = "no", **headers: str) -> Callable[..., Any]:
+    body = {"error": {"message": message, "type": code, "code": code, "param": None}}
+    return lambda request, good: (status, headers or AT_ONCE, body)
+
+
+def test_vectors_are_placed_by_their_index(embeddings_server: Any) -> None:
+    embeddings_server.faults = [lambda request, good: good | {"data": good["data"][::-1]}]
+    texts = ["one", "two", "three"]
+    assert embed(embeddings_server, texts).vectors == expected(texts)
+
+
+def change_last(**changes: object) -> Callable[..., Any]:
+    return lambda request, good: good | {"data": [*good["data"][:-1], good["data"][-1] | changes]}
+
+
+@pytest.mark.promise("E7")
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        (lambda request, good: good | {"data": good["data"][:-1]}, "2 embeddings for 3 texts"),
+        (lambda request, good: good | {"data": good["data"] * 2}, "6 embeddings for 3 texts"),
+        (change_last(index=0), "index is 0"),
+        (change_last(index=None), "index is None"),
+        (change_last(index=7), "index is 7"),
+        (change_last(embedding=[0.5] * 7), "7 dimensions instead of 8"),
+        (change_last(embedding=[]), "0 dimensions instead of 8"),
+        (change_last(embedding=[0.0] * 8), "zero"),
+        (change_last(embedding=[math.nan] * 8), "not finite"),
+        (change_last(embedding=[math.inf] + [0.0] * 7), "not finite"),
+        (change_last(embedding=[None] * 8), "not a list of numbers"),
+        (change_last(embedding=["0.5"] * 8), "not a list of numbers"),
+        (change_last(embedding=[[0.5] * 8]), "not a list of numbers"),
+        (change_last(embedding=[1, [2]]), "not a list of numbers"),
+        (change_last(embedding="no base64"), "not a list of numbers"),
+        (change_last(embedding=None), "not a list of numbers"),
+        (lambda request, good: {"data": None}, "without a list"),
+        (lambda request, good: b'{"data": [', "not JSON"),
+        (lambda request, good: b"<html>\xff</html>", "not JSON"),
+        (lambda request, good: b"[]", "without a list"),
+    ],
+)
+def test_a_wrong_answer_is_refused_and_named(embeddings_server: Any, fault: Any, says: str) -> None:
+    embeddings_server.faults = [fault]
+    failure = failure_of(embeddings_server)
+    assert says in str(failure)
+    assert f"openai:loopback at {embeddings_server.url}" in str(failure)
+    assert not isinstance(failure, EmbedderRefused)
+    assert len(embeddings_server.requests) == 1
+
+
+@pytest.mark.parametrize("fault", [refusal(429, "rate_limit_exceeded"), refusal(500), refusal(503)])
+def test_what_may_pass_is_tried_again(embeddings_server: Any, fault: Any) -> None:
+    embeddings_server.faults = [fault, fault]
+    assert embed(embeddings_server, ["one"]).vectors == expected(["one"])
+    assert len(embeddings_server.requests) == 3
+
+
+@pytest.mark.parametrize("status", [429, 500])
+def test_what_does_not_pass_is_an_error_after_the_last_try(embeddings_server: Any, status: int) -> None:
+    embeddings_server.faults = [refusal(status, message="come back tomorrow")] * 3
+    failure = failure_of(embeddings_server)
+    assert not isinstance(failure, EmbedderRefused)
+    assert "come back tomorrow" in str(failure)
+    assert "--embedder wordllama" in str(failure)
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        (refusal(401, "invalid_api_key", f"Incorrect API key provided: {KEY}"), "OPENAI_API_KEY"),
+        (refusal(403, None, f"{KEY} may not"), "OPENAI_API_KEY"),
+        (refusal(404, "model_not_found"), "does not exist"),
+        (refusal(400, "model_not_found"), "does not exist"),
+        (refusal(429, "insufficient_quota", **{"x-should-retry": "false"}), "quota"),
+    ],
+)
+def test_a_refusal_for_good_says_what_to_do(embeddings_server: Any, fault: Any, says: str) -> None:
+    embeddings_server.faults = [fault]
+    failure = failure_of(embeddings_server)
+    assert isinstance(failure, EmbedderRefused)
+    assert says in str(failure)
+    assert len(embeddings_server.requests) == 1
+
+
+@pytest.mark.promise("S5")
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500])
+def test_the_key_is_in_no_message_context_or_representation(embeddings_server: Any, status: int) -> None:
+    said = f"the key {KEY}, also known as sk-loop***789, is not right"
+    embeddings_server.faults = [refusal(status, message=said)] * 3
+    failure = failure_of(embeddings_server)
+    shown = "".join(traceback.format_exception(failure, chain=True)) + repr(failure)
+    assert KEY not in shown
+    assert "sk-loop" not in shown
+    assert failure.__context__ is None
+    assert failure.__cause__ is None
+    assert embeddings_server.keys[0] == f"Bearer {KEY}"
+
+
+def test_a_server_that_is_not_there_is_named_without_the_password_in_its_address(
+    embeddings_server: Any,
+) -> None:
+    address = "http://user:secret@127.0.0.1:1/v1"
+    failure = failure_of(embeddings_server, retries=0, OPENAI_BASE_URL=address)
+    assert "http://127.0.0.1:1/v1 cannot be reached" in str(failure)
+    assert "secret" not in str(failure)
+
+
+def test_an_answer_that_never_ends_is_given_up(embeddings_server: Any) -> None:
+    embeddings_server.faults = [lambda request, good: (200, {"Transfer-Encoding": "chunked"}, b"1\r\n{\r\n")]
+    assert "within 0.3 seconds" in str(failure_of(embeddings_server, deadline=0.3))
+
+
+def test_the_size_of_an_unknown_model_is_learned_before_the_first_text(embeddings_server: Any) -> None:
+    async def run() -> tuple[str, int]:
+        embedder = await open_embedder("openai:loopback", env=embeddings_server.env)
+        await embedder.aclose()
+        return embedder.name, embedder.dimensions
+
+    embeddings_server.dimensions = 24
+    assert asyncio.run(run()) == ("openai:loopback", 24)
+    assert len(embeddings_server.requests) == 1
+
+
+def test_a_server_that_wants_no_key_is_used_without_one(embeddings_server: Any) -> None:
+    assert embed(embeddings_server, ["one"], OPENAI_API_KEY="").vectors == expected(["one"])
+
+
+@pytest.mark.promise("E7")
+def test_requests_are_bounded_by_items_and_bytes(embeddings_server: Any) -> None:
+    texts = [f"{number} " + "x" * 20_000 for number in range(40)] + [f"short {number}" for number in range(100)]
+    embeddings = embed(embeddings_server, texts, SYNCLINE_EMBEDDER_MAX_TOKENS="30000")
+    assert sorted(embeddings_server.sent) == sorted(texts)
+    for request in embeddings_server.requests:
+        assert len(request["input"]) <= 32
+        assert sum(map(len, request["input"])) <= 300_000
+    assert embeddings.vectors == expected(texts)
+    assert embeddings.tokens == len(texts)
+
+
+def test_a_text_over_the_window_is_embedded_by_windows_and_counted(embeddings_server: Any) -> None:
+    text = "alpha " * 30 + "beta " * 10
+    embeddings = embed(embeddings_server, ["short", text], SYNCLINE_EMBEDDER_MAX_TOKENS="64")
+    assert embeddings.windowed == 1
+    assert "".join(embeddings_server.sent) == "short" + text
+    assert max(map(len, embeddings_server.sent)) <= 64
+    alpha, beta = (HashEmbedder(8).embed([word], kind="document") for word in ("alpha", "beta"))
+    near = [sum(map(float.__mul__, embeddings.vectors[1], asyncio.run(one).vectors[0])) for one in (alpha, beta)]
+    assert near[0] > near[1] > 0
+
+
+def test_a_text_that_fits_by_its_tokens_goes_out_whole(embeddings_server: Any) -> None:
+    async def run() -> int:
+        env = embeddings_server.env | {"SYNCLINE_EMBEDDER_MAX_TOKENS": "64"}
+        embedder = await open_embedder("openai:loopback@8", env=env, count_tokens=lambda text: len(text.split()))
+        embeddings = await embedder.embed(["word " * 60, "word " * 70], kind="document")
+        await embedder.aclose()
+        return embeddings.windowed
+
+    assert asyncio.run(run()) == 1
+    assert len(embeddings_server.sent) == 3
+
+
+def test_one_failing_request_fails_the_call_with_its_own_error(embeddings_server: Any) -> None:
+    embeddings_server.faults = [refusal(401)]
+    failure = failure_of(embeddings_server, [f"text {number}" for number in range(200)])
+    assert isinstance(failure, EmbedderRefused)

@@ -1,0 +1,402 @@
+"""What goes into real Postgres comes out of it, whole, in order, and embedded once."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
+
+import psycopg
+import pytest
+
+from engine.clean import clean_json, clean_text
+from engine.embedders.fake import HashEmbedder
+from engine.errors import EngineError, InvalidRecord, StoreUnavailable
+from engine.models import PageInput, RecordInput, SyncReport
+from engine.postgres import PostgresEngine
+from engine.queries import migrations
+
+pytestmark = pytest.mark.slow
+
+Scenario = Callable[[PostgresEngine], Coroutine[Any, Any, object]]
+SITE: Mapping[str, str] = {"connection_id": "SYSTEM", "name": "CRAWL_https://x.org/"}
+URL = "https://x.org/a"
+
+
+def run(url: str, scenario: Scenario, embedder: Any = None) -> None:
+    async def main() -> None:
+        async with PostgresEngine(url, embedder=embedder or HashEmbedder()) as engine:
+            await scenario(engine)
+
+    asyncio.run(main())
+
+
+def page(url: str, *texts: str, **facts: Any) -> PageInput:
+    chunks: list[RecordInput] = [
+        {
+            "external_id": f"{url}_chunk_{number}",
+            "data": {"markdown": text},
+            "embed_text": f"Crumb\n{text}",
+            "position": number,
+            "span": (number * 10, number * 10 + 5),
+        }
+        for number, text in enumerate(texts)
+    ]
+    return PageInput(url=url, records=chunks, content_hash="|".join(texts), fetched_at=1.7e9, **facts)
+
+
+def rows(url: str, statement: str) -> list[tuple[Any, ...]]:
+    with psycopg.connect(url) as connection:
+        return connection.execute(statement).fetchall()
+
+
+# --- migrations ---------------------------------------------------------------------------------------------
+
+
+OPEN_STORE = """
+import asyncio, sys
+from engine import PostgresEngine
+
+async def main():
+    async with PostgresEngine(sys.argv[1]) as engine:
+        print((await engine.status())["records"])
+
+asyncio.run(main())
+"""
+
+
+def test_eight_processes_may_open_a_new_store_at_once(database_url: str) -> None:
+    command = [sys.executable, "-c", OPEN_STORE, database_url]
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(8)]
+    assert [process.communicate(timeout=60)[0].strip() for process in processes] == ["0"] * 8
+    assert rows(database_url, "SELECT number FROM syncline.migration ORDER BY number") == [
+        (number,) for number, _, _ in migrations()
+    ]
+
+
+def test_eight_tasks_may_open_one_engine_at_once(database_url: str) -> None:
+    async def scenario(engine: PostgresEngine) -> None:
+        found = await asyncio.gather(*(engine.sites() for _ in range(8)))
+        assert found == [[]] * 8
+
+    run(database_url, scenario)
+
+
+def test_an_older_store_is_brought_up_to_date_with_what_it_holds(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record: RecordInput = {"external_id": "a", "data": {"n": 1}}
+    run(database_url, lambda engine: engine.sync_records(**SITE, records=[record]))
+    number = migrations()[-1][0] + 1
+    added = [
+        (number, "later.sql", "ALTER TABLE syncline.record ADD COLUMN later text; SELECT 1;"),
+        (number + 1, "last.sql", "UPDATE syncline.record SET later = 'set'"),
+    ]
+    monkeypatch.setattr("engine.migrate.migrations", lambda: [*migrations(), *added])
+    for _ in range(2):
+        run(database_url, lambda engine: engine.sites())
+        assert rows(database_url, "SELECT external_id, later FROM syncline.record") == [("a", "set")]
+
+
+def test_a_migration_that_fails_leaves_the_store_as_it_was(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(database_url, lambda engine: engine.sites())
+    number = migrations()[-1][0] + 1
+    broken = (number, "broken.sql", "ALTER TABLE syncline.record ADD COLUMN later text; SELECT 1 / 0;")
+    with monkeypatch.context() as patch:
+        patch.setattr("engine.migrate.migrations", lambda: [*migrations(), broken])
+        with pytest.raises(StoreUnavailable, match="division by zero"):
+            run(database_url, lambda engine: engine.sites())
+    run(database_url, lambda engine: engine.sites())
+    assert (number,) not in rows(database_url, "SELECT number FROM syncline.migration")
+
+
+# --- what comes back ----------------------------------------------------------------------------------------
+
+DEEP: Any = "leaf"
+for _ in range(90):
+    DEEP = {"in": [DEEP]} if len(str(DEEP)) % 2 else [DEEP]
+
+NASTY: Mapping[str, dict[str, Any]] = {
+    "nul": {"text": "a\0b", "data": {"k\0": "\0", "markdown": "\0"}, "anchor": "\0", "headings": ["\0"]},
+    "surrogates": {"text": "\ud800\udfff", "data": {"\udc00": ["\ud800"]}, "embed_text": "x\ud83d"},
+    "controls": {"text": "".join(map(chr, range(1, 0x20))) + "\x7f\ufeff\ufffe\uffff\U0010ffff", "data": {}},
+    "megabyte": {"text": "word " * 200_000, "data": {"markdown": "x" * 1_000_000}},
+    "one word": {"text": "x" * 1_000_000, "data": {}},
+    "many words": {"text": " ".join(f"word{number}x" for number in range(20_000)), "data": {}},
+    "no words": {"text": "… ‽ ☃", "data": {}},
+    "blank": {"text": " \n\t", "data": {}},
+    "empty": {
+        "text": "",
+        "data": {"": "", "a": {}, "b": []},
+        "embed_text": "",
+        "anchor": "",
+        "headings": [""],
+    },
+    "numbers": {
+        "data": {
+            "not a number": [float("nan"), float("inf"), -float("inf")],
+            "floats": [0.1, -0.0, 1e15, 1e16, 1e23, 1.7976931348623157e308, 5e-324, 123456789.123456789],
+            "integers": [2**63, -(2**64), 10**1000, 0, True, False],
+        }
+    },
+    "deep": {"data": {"deep": DEEP}},
+    "quoting": {"text": "it's \\ \"q\" 'a' & | ! :* $$ %s %(x)s {} --", "data": {"'": "\\", "%s": "{}"}},
+    "scripts": {"text": "日本語 ไทย עברית हिन्दी e\u0301 İstanbul ﬁ", "data": {"ключ": "значение"}},
+    "u" * 100_000: {"text": "a long key", "data": {"url": "https://x.org/?" + "q=é&" * 30_000}},
+    "places": {"text": "t", "data": {}, "span": (7, 7), "position": 2**31 - 1, "weight": 0},
+}
+
+
+@pytest.mark.promise("E4")
+def test_any_record_comes_back_as_it_was_given_but_for_the_cleaning(database_url: str) -> None:
+    given: list[Any] = [{"external_id": key, **fields} for key, fields in NASTY.items()]
+
+    async def scenario(engine: PostgresEngine) -> None:
+        first = await engine.sync_records(**SITE, records=given)
+        assert first.added == len(given)
+        found = {each["external_id"]: each["data"] for each in await engine.get_records(**SITE)}
+        assert found == {key: clean_json(fields["data"]) for key, fields in NASTY.items()}
+        # Nothing looks changed that is not: what was written is what is compared.
+        again = await engine.sync_records(**SITE, records=given)
+        assert (again.unchanged, again.computed) == (len(given), 0)
+        hits = {hit.external_id: hit for hit in await engine.search("word5x a x", k=50)}
+        for key in set(NASTY) & set(hits):
+            text = NASTY[key].get("text", NASTY[key]["data"].get("markdown"))
+            assert hits[key].markdown == clean_text(text)
+        assert {"nul", "many words", "megabyte"} <= set(hits)
+
+    run(database_url, scenario)
+
+
+@pytest.mark.promise("E4")
+def test_any_page_comes_back_as_it_was_given_but_for_the_cleaning(database_url: str) -> None:
+    url = "https://x.org/" + "\0\ud800é" + "u" * 100_000
+    records: list[Any] = [{"external_id": f"{key}#", **fields} for key, fields in NASTY.items()]
+    given = PageInput(
+        url=url,
+        records=records,
+        markdown="m\0\ud800" * 100_000,
+        anchors=[(0, "a\0", 1, "t\ud800"), (5, "", None, "")],
+        metadata={"title": "T\0", "deep": DEEP, "nan": float("nan"), "big": 10**1000},
+        links=["\0", "https://x.org/" + "l" * 100_000],
+        aliases=["\udfff"],
+        depth=2**40,
+        etag='"\0"',
+        last_modified="\ud800",
+        content_hash="h\0",
+        extractor="e\0",
+        chunk_settings="c\0",
+        fetched_at=1.7e9,
+    )
+
+    async def scenario(engine: PostgresEngine) -> None:
+        assert (await engine.swap_pages(**SITE, pages=[given])).added == len(records)
+        found = await engine.get_page(url + "#\0")
+        assert found is not None
+        assert (found["url"], found["markdown"]) == (clean_text(url), clean_text(given.markdown))
+        assert (found["metadata"], found["aliases"]) == (clean_json(given.metadata), ["\ufffd"])
+        assert found["anchors"] == [[0, "a\ufffd", 1, "t\ufffd"], [5, "", None, ""]]
+        again = await engine.swap_pages(**SITE, pages=[given])
+        assert (again.unchanged, again.computed) == (len(records), 0)
+        (stored,) = await engine.stored_pages(**SITE)
+        assert (stored["etag"], stored["last_modified"]) == ('"\ufffd"', "\ufffd")
+        assert stored["links"] == ["\ufffd", given.links[1]]
+
+    run(database_url, scenario)
+
+
+@pytest.mark.parametrize("wrong", [{"metadata": {"x": object()}}, {"fetched_at": float("nan")}, {"fetched_at": 1e300}])
+def test_a_page_that_cannot_be_stored_is_refused_before_anything_is_embedded(
+    database_url: str, wrong: dict[str, Any]
+) -> None:
+    embedder = HashEmbedder()
+
+    async def scenario(engine: PostgresEngine) -> None:
+        bad = PageInput(**{"url": URL, "records": page(URL, "text").records, **wrong})
+        with pytest.raises(InvalidRecord, match=URL):
+            await engine.swap_pages(**SITE, pages=[bad])
+        assert await engine.sites() == []
+        assert embedder.texts == 0
+
+    run(database_url, scenario, embedder)
+
+
+def test_reading_an_unknown_entity_makes_none(database_url: str) -> None:
+    async def scenario(engine: PostgresEngine) -> None:
+        assert await engine.stored_pages(**SITE) == []
+        assert await engine.get_records(connection_id="a\0", name="\ud800") == []
+        assert await engine.swap_pages(**SITE, pages=[]) == SyncReport()
+        assert await engine.sites() == []
+
+    run(database_url, scenario)
+
+
+def test_true_for_one_is_written(database_url: str) -> None:
+    async def scenario(engine: PostgresEngine) -> None:
+        for value in (1, True, 1.0):
+            report = await engine.sync_records(**SITE, records=[{"external_id": "a", "data": {"n": value}}])
+            assert report.unchanged == 0
+            (found,) = await engine.get_records(**SITE)
+            assert repr(found["data"]) == repr({"n": value})
+
+    run(database_url, scenario)
+
+
+# --- external ids -------------------------------------------------------------------------------------------
+
+
+def test_an_external_id_of_another_page_is_refused_and_both_pages_are_named(database_url: str) -> None:
+    async def scenario(engine: PostgresEngine) -> None:
+        await engine.swap_pages(**SITE, pages=[page(URL, "one")])
+        await engine.sync_records(**SITE, records=[{"external_id": "free", "data": {}}])
+        thief = PageInput(url="https://x.org/b", records=page(URL, "two").records)
+        with pytest.raises(InvalidRecord, match=r"https://x\.org/b belongs to the page https://x\.org/a"):
+            await engine.swap_pages(**SITE, pages=[thief])
+        with pytest.raises(InvalidRecord, match="belongs to a record without a page"):
+            await engine.swap_pages(
+                **SITE,
+                pages=[PageInput(url="https://x.org/c", records=[{"external_id": "free", "data": {}}])],
+            )
+        assert [site["pages"] for site in await engine.sites()] == [1]
+        assert len(await engine.get_records(**SITE)) == 2
+        # Where the owner gives it up in the same swap, it is free.
+        both = [PageInput(url=URL, records=[], content_hash="none"), thief]
+        report = await engine.swap_pages(**SITE, pages=both)
+        assert (report.added, report.deleted) == (1, 1)
+
+    run(database_url, scenario)
+
+
+def test_a_run_that_nobody_started_cannot_beat_or_end(database_url: str) -> None:
+    async def scenario(engine: PostgresEngine) -> None:
+        for attempt in (engine.beat_run("r9"), engine.end_run("r9", state="failed")):
+            with pytest.raises(EngineError, match="'r9'"):
+                await attempt
+        await engine.start_run("r\0", sync="s\0", input={"a": "\0"}, parent="p\0")
+        await engine.beat_run("r\0", {})
+        await engine.end_run("r\0", state="failed", error="e\ud800")
+        (run_row,) = await engine.get_runs(run_id="r\0")
+        assert (run_row["id"], run_row["error"], run_row["counters"]) == ("r\ufffd", "e\ufffd", {})
+
+    run(database_url, scenario)
+
+
+# --- alignment ----------------------------------------------------------------------------------------------
+
+
+def test_a_chunk_that_only_moved_keeps_its_row_its_words_and_its_vector(database_url: str) -> None:
+    parts = "SELECT id, external_id, lexemes::text, bm25::text FROM syncline.record ORDER BY position"
+    vectors = "SELECT hash, xmin::text FROM syncline.vector_1"
+
+    async def scenario(engine: PostgresEngine) -> None:
+        await engine.swap_pages(**SITE, pages=[page(URL, "alpha", "beta", "gamma")])
+        before, bought = rows(database_url, parts), rows(database_url, vectors)
+        report = await engine.swap_pages(**SITE, pages=[page(URL, "new", "alpha", "beta", "gamma")])
+        assert (report.added, report.moved, report.computed, report.reused) == (1, 3, 1, 3)
+        after = rows(database_url, parts)
+        assert [each[0] for each in after[1:]] == [each[0] for each in before]
+        assert [each[1] for each in after] == [f"{URL}_chunk_{number}" for number in range(4)]
+        assert [each[2:] for each in after[1:]] == [each[2:] for each in before]
+        assert set(bought) < set(rows(database_url, vectors))
+
+    run(database_url, scenario)
+
+
+def test_a_page_that_did_not_change_writes_no_record(database_url: str) -> None:
+    state = "SELECT id, xmin::text FROM syncline.record ORDER BY id"
+
+    async def scenario(engine: PostgresEngine) -> None:
+        await engine.swap_pages(**SITE, pages=[page(URL, "alpha", "beta")])
+        before = rows(database_url, state)
+        await engine.swap_pages(**SITE, pages=[page(URL, "alpha", "beta", etag='"2"')])
+        assert rows(database_url, state) == before
+
+    run(database_url, scenario)
+
+
+# --- embeddings ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.promise("E2")
+def test_what_was_embedded_once_is_not_embedded_again_by_another_process(database_url: str) -> None:
+    first, second = HashEmbedder(), HashEmbedder()
+
+    async def write(engine: PostgresEngine) -> None:
+        await engine.swap_pages(**SITE, pages=[page(URL, "alpha", "beta")])
+        assert await engine.delete_entity(**SITE)
+
+    async def write_again(engine: PostgresEngine) -> None:
+        moved = page("https://y.org/", "beta", "alpha", metadata={"title": "other"})
+        report = await engine.swap_pages(connection_id="SYSTEM", name="other", pages=[moved])
+        assert (report.computed, report.reused, report.tokens) == (0, 2, 0)
+
+    run(database_url, write, first)
+    run(database_url, write_again, second)
+    assert (first.texts, second.texts) == (2, 0)
+
+
+def test_two_writers_of_the_same_texts_do_not_block_each_other_for_good(database_url: str) -> None:
+    words = [f"text {number}" for number in range(300)]
+
+    async def scenario(engine: PostgresEngine) -> None:
+        other = PostgresEngine(database_url, embedder=HashEmbedder())
+        await asyncio.gather(
+            *(
+                each.swap_pages(connection_id="c", name=name, pages=[page(f"https://{name}/", *order)])
+                for each, name, order in ((engine, "up", words), (other, "down", words[::-1]))
+            )
+        )
+        await other.aclose()
+
+    run(database_url, scenario)
+    assert rows(database_url, "SELECT count(*) FROM syncline.vector_1") == [(300,)]
+    assert rows(database_url, "SELECT count(*) FROM syncline.record") == [(600,)]
+
+
+def test_a_space_of_more_dimensions_than_a_vector_index_takes_holds_half_precision(database_url: str) -> None:
+    async def scenario(engine: PostgresEngine) -> None:
+        await engine.swap_pages(**SITE, pages=[page(URL, "alpha", "beta")])
+        (best, _) = await engine.search("alpha", mode="vector")
+        assert best.markdown == "alpha"
+
+    run(database_url, scenario, HashEmbedder(3_000))
+    assert rows(database_url, "SELECT type FROM syncline.embedding_space") == [("halfvec",)]
+
+
+# --- the ledger ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.promise("E3")
+def test_pages_are_kept_in_the_order_of_discovery(database_url: str) -> None:
+    found = [(f"https://x.org/{(number * 7919) % 5_000}", "", number % 3) for number in range(5_000)]
+
+    async def scenario(engine: PostgresEngine) -> None:
+        ledger = await engine.open_ledger(**SITE, start_url="https://x.org/", run_id="r", options={})
+        await ledger.discover(found[:1_000] + found[:500])
+        await ledger.discover(found[500:])
+        known = [each async for batch in ledger.known() for each in batch]
+        assert [url for url, _, _ in known] == [url for url, _, _ in found]
+        taken: list[str] = []
+        while batch := await ledger.take(999):
+            taken += [each.url for each in batch]
+        assert taken == [url for url, _, _ in found]
+        await ledger.end(finished=True)
+
+    run(database_url, scenario)
+
+
+def test_discovering_what_is_known_writes_nothing(database_url: str) -> None:
+    found = [(f"https://x.org/{number}", "", 1) for number in range(10)]
+    state = "SELECT url, depth, xmin::text, xmax::text FROM syncline.page ORDER BY seq"
+
+    async def scenario(engine: PostgresEngine) -> None:
+        ledger = await engine.open_ledger(**SITE, start_url="https://x.org/", run_id="r", options={})
+        await ledger.discover(found)
+        before = rows(database_url, state)
+        await ledger.discover([(url, address, 2) for url, address, _ in found])
+        assert rows(database_url, state) == before
+        await ledger.discover([(found[3][0], "", 0)])
+        assert [depth for _, depth, _, _ in rows(database_url, state)] == [1, 1, 1, 0, 1, 1, 1, 1, 1, 1]
+        await ledger.end(finished=True)
+
+    run(database_url, scenario)
