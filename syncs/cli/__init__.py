@@ -1,0 +1,5 @@
+"""The command line: `syncline`."""
+
+from syncs.cli.app import app, main
+
+__all__ = ["app", "main"]

@@ -1,0 +1,28 @@
+"""The `syncline` command and its subcommands."""
+
+import typer
+
+from syncs.cli.crawling import crawl
+from syncs.cli.database import db
+from syncs.cli.searching import page, search
+from syncs.cli.sites import remove, sites
+from syncs.cli.upkeep import doctor, status
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="syncline",
+    help="Crawl a documentation site into Postgres with pgvector, and search it.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+for command in (crawl, search, page, sites, remove, status, doctor):
+    app.command()(command)
+app.add_typer(db, name="db")
+
+
+def main() -> None:
+    """Run the command line and exit: 0 done, 1 failed or incomplete, 2 wrong input, 130 interrupted."""
+    app()

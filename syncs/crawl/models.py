@@ -1,0 +1,119 @@
+"""Input, output and report of the site crawl sync."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = [
+    "ChunkCounts",
+    "CrawlData",
+    "CrawlReport",
+    "CrawlStatus",
+    "EmbeddingCounts",
+    "LeftOut",
+    "PageCounts",
+    "SiteCrawlIn",
+    "SiteCrawlOut",
+]
+
+CrawlStatus = Literal["complete", "limited", "partial", "failed", "interrupted"]
+
+
+class SiteCrawlIn(BaseModel):
+    """What to crawl. Only `url` is needed; an unknown field is an error."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    url: str = Field(description="Where the crawl starts; its host and folder are the scope.")
+    path_regex: str | None = Field(None, description="Searched in path and query; replaces the folder rule.")
+    limit: int | None = Field(None, ge=1, description="Most pages to store or find unchanged; None: the whole site.")
+    name: str | None = Field(
+        None,
+        max_length=8_000,
+        pattern=r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$",
+        description="Name of the entity, without control characters; None: CRAWL_<start URL>.",
+    )
+    include: list[str] = Field(
+        default_factory=list, description="Regular expressions over the full URL, any of which must match."
+    )
+    exclude: list[str] = Field(
+        default_factory=list, description="Regular expressions over the full URL, none of which may match."
+    )
+    max_depth: int | None = Field(None, ge=0, description="Most links from the start page.")
+    concurrency: int = Field(8, ge=1, le=256, description="Requests under way at once.")
+    robots: Literal["obey", "ignore"] = Field("obey", description="'ignore' is for a site of one's own.")
+    max_size: int = Field(8190, ge=64, le=8190, description="Hard cap of a chunk, in cl100k_base tokens.")
+    target_size: int = Field(400, ge=16, le=8190, description="What chunks are packed up to, in tokens.")
+    return_pages: Literal["all", "none"] = Field("all", description="'none' keeps memory flat.")
+
+
+class CrawlData(BaseModel):
+    """One page as the sync returns it."""
+
+    markdown: str
+    metadata: dict[str, object]
+
+
+class PageCounts(BaseModel):
+    """Addresses by what became of them. discovered = stored + unchanged + duplicate + skipped + quarantined +
+    failed; `waiting` is what a limit, a cap or an interruption left, outside the sum."""
+
+    discovered: int = 0
+    stored: int = 0
+    unchanged: int = 0
+    duplicate: int = 0
+    skipped: int = 0
+    quarantined: int = 0
+    failed: int = 0
+    waiting: int = 0
+    deleted: int = 0
+
+
+class ChunkCounts(BaseModel):
+    """Records by what the page swaps did to them."""
+
+    added: int = 0
+    updated: int = 0
+    moved: int = 0
+    unchanged: int = 0
+    deleted: int = 0
+
+
+class EmbeddingCounts(BaseModel):
+    """Texts embedded and texts whose vector was there; tokens and US dollars that the provider billed."""
+
+    computed: int = 0
+    reused: int = 0
+    tokens: int = 0
+    cost_usd: float = 0.0
+    windowed: int = Field(0, exclude_if=lambda count: not count)
+
+
+class LeftOut(BaseModel):
+    """An address that was skipped, quarantined or failed, and why."""
+
+    url: str
+    outcome: str
+    reason: str
+
+
+class CrawlReport(BaseModel):
+    """The document of `crawl --json`."""
+
+    run_id: str
+    entity: str
+    status: CrawlStatus
+    pages: PageCounts
+    chunks: ChunkCounts
+    embeddings: EmbeddingCounts
+    seconds: float
+    skipped: list[LeftOut]
+
+
+class SiteCrawlOut(BaseModel):
+    """`crawl_data` is empty with `return_pages="none"`, and where nothing is stored."""
+
+    success: bool
+    crawl_data: list[CrawlData]
+    entity_type: str
+    report: CrawlReport

@@ -1,0 +1,142 @@
+"""`site_crawl`: crawl a website, turn its pages into chunks, and store them. The path on one screen."""
+
+import asyncio
+from concurrent.futures import Executor
+from contextlib import aclosing
+
+import ingest
+from engine.protocols import Engine, Ledger
+from syncs.context import SyncContext
+from syncs.crawl.models import CrawlData, CrawlReport, CrawlStatus, SiteCrawlIn, SiteCrawlOut
+from syncs.crawl.store import CONNECTION, PageStore, rechunk
+from syncs.crawl.tally import Tally
+from syncs.crawl.workers import open_executor
+from syncs.sync import create_sync
+
+__all__ = ["CrawlInterrupted", "entity_name", "site_crawl"]
+
+
+class CrawlInterrupted(asyncio.CancelledError):
+    """The crawl was cancelled; `report` says what was done, all of which is kept."""
+
+    def __init__(self, report: CrawlReport) -> None:
+        super().__init__("the crawl was interrupted; what is done is kept")
+        self.report = report
+
+
+def entity_name(asked: SiteCrawlIn) -> str:
+    """The entity that a crawl is stored in: its `name`, else CRAWL_ and the start URL's normal form."""
+    return asked.name or f"CRAWL_{ingest.normal_url(asked.url)}"
+
+
+async def execute(ctx: SyncContext[SiteCrawlIn]) -> SiteCrawlOut:
+    """Crawl, chunk, store; then bring the indexes up to date."""
+    asked, engine = ctx.context, ctx.engine
+    ingest.check_scope(asked.url, asked.path_regex, asked.include, asked.exclude)
+    crawl = _Crawl(ctx, entity_name(asked))
+    try:
+        await engine.check()
+        with open_executor() as executor:
+            await _stream(crawl, executor)
+        await rechunk(engine, crawl.entity, asked, crawl.tally)
+        await engine.optimize()
+        report = await crawl.report()
+        await crawl.end(finished=True)
+    except asyncio.CancelledError:
+        raise CrawlInterrupted(await crawl.report("interrupted")) from None
+    finally:
+        await crawl.end(finished=False)
+    if report.status == "failed":
+        return SiteCrawlOut(success=False, crawl_data=[], entity_type="", report=report)
+    pages = await _pages(engine, crawl.entity) if asked.return_pages == "all" else []
+    return SiteCrawlOut(success=True, crawl_data=pages, entity_type=crawl.entity, report=report)
+
+
+class _Crawl:
+    """One run of the sync: its ledger, once the start page was found crawlable, and its tally."""
+
+    def __init__(self, ctx: SyncContext[SiteCrawlIn], entity: str) -> None:
+        self.ctx = ctx
+        self.entity = entity
+        self.tally = Tally()
+        self._ledger: Ledger | None = None
+        self._before = 0  # pages that the interrupted run, which this one goes on with, had done
+
+    async def open_ledger(self) -> ingest.PageLedger:
+        """Begin, or go on with a crawl of the same options that was cut off."""
+        asked = self.ctx.context
+        ledger = await self.ctx.engine.open_ledger(
+            connection_id=CONNECTION,
+            name=self.entity,
+            start_url=ingest.normal_url(asked.url),
+            run_id=self.ctx.run_id,
+            options=asked.model_dump(exclude={"return_pages", "concurrency", "name"}, mode="json"),
+        )
+        self._ledger = ledger
+        self._before = await ledger.counted()
+        if ledger.resumed:
+            self.ctx.progress(f"going on with the crawl that was cut off: {self._before} pages are done")
+        return ledger
+
+    async def report(self, status: CrawlStatus | None = None) -> CrawlReport:
+        """What was done so far."""
+        waiting = await self._ledger.waiting() if self._ledger is not None else 0
+        status = status or self._status(waiting)
+        return self.tally.report(run_id=self.ctx.run_id, entity=self.entity, status=status, waiting=waiting)
+
+    async def end(self, *, finished: bool) -> None:
+        """Let go of the ledger, once."""
+        ledger, self._ledger = self._ledger, None
+        if ledger is not None:
+            await ledger.end(finished=finished)
+
+    def _status(self, waiting: int) -> CrawlStatus:
+        asked = self.ctx.context
+        if not self.tally.usable and not self._before:
+            return "failed"
+        if self.tally.transient:
+            return "partial"
+        return "limited" if waiting and (asked.limit is not None or asked.max_depth is not None) else "complete"
+
+
+async def _stream(crawl: _Crawl, executor: Executor | None) -> None:
+    ctx, asked, tally = crawl.ctx, crawl.ctx.context, crawl.tally
+    pages = ingest.crawl(
+        asked.url,
+        path_regex=asked.path_regex,
+        limit=asked.limit,
+        include=asked.include,
+        exclude=asked.exclude,
+        max_depth=asked.max_depth,
+        concurrency=asked.concurrency,
+        robots=asked.robots,
+        open_ledger=crawl.open_ledger,
+        executor=executor,
+    )
+    async with PageStore(ctx.engine, crawl.entity, asked, tally, executor) as store, aclosing(pages):
+        async for page in pages:
+            tally.take(page)
+            if isinstance(page, ingest.CrawledPage):
+                await store.add(page)
+            ctx.progress(page.url, **tally.counters())
+    ctx.progress("stored", **tally.counters())
+
+
+async def _pages(engine: Engine, entity: str) -> list[CrawlData]:
+    """Every stored page, unchanged ones included: the caller asked for all of them in memory."""
+    found: list[CrawlData] = []
+    after = 0
+    while rows := await engine.stored_pages(connection_id=CONNECTION, name=entity, after=after):
+        after = rows[-1]["id"]
+        found += [CrawlData(markdown=row["markdown"], metadata=row["metadata"]) for row in rows]
+    return found
+
+
+site_crawl = create_sync(
+    id="site-crawl-sync",
+    label="Site Crawl Sync",
+    description="Crawl a website, extract its pages as markdown, and store their chunks and embeddings.",
+    input_schema=SiteCrawlIn,
+    output_schema=SiteCrawlOut,
+    execute=execute,
+)

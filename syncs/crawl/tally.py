@@ -1,0 +1,98 @@
+"""What a crawl has done so far, counted as its report counts it."""
+
+import time
+from collections import Counter
+
+from engine import SyncReport
+from ingest import CrawledPage, Outcome, SkippedPage
+from syncs.crawl.models import (
+    ChunkCounts,
+    CrawlReport,
+    CrawlStatus,
+    EmbeddingCounts,
+    LeftOut,
+    PageCounts,
+)
+
+__all__ = ["Tally"]
+
+_LISTED = frozenset({Outcome.SKIPPED, Outcome.QUARANTINED, Outcome.FAILED})
+
+
+class Tally:
+    """Counts pages as they come and writes as they are committed."""
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+        self._outcomes: Counter[Outcome] = Counter()
+        self._left_out: list[LeftOut] = []
+        self._written = SyncReport()
+        self.fetched = 0
+        self.stored = 0
+        self.embedded = 0
+        self.transient = False
+
+    def take(self, page: CrawledPage | SkippedPage) -> None:
+        """Count a page of the stream. A page to be stored counts once it is."""
+        if isinstance(page, CrawledPage):
+            self.fetched += 1
+            return
+        self._outcomes[page.outcome] += 1
+        self.transient = self.transient or page.transient
+        if page.outcome in _LISTED:
+            self._left_out.append(LeftOut(url=page.url, outcome=page.outcome.value, reason=page.reason))
+
+    def wrote(self, pages: int, report: SyncReport) -> None:
+        """Count a committed page swap."""
+        self.stored += pages
+        self._written += report
+
+    def count_embedded(self, texts: int) -> None:
+        """Count texts whose vectors are committed."""
+        self.embedded += texts
+
+    @property
+    def usable(self) -> int:
+        """Pages that this run stored or found unchanged."""
+        return self.stored + self._outcomes[Outcome.UNCHANGED]
+
+    def counters(self) -> dict[str, int]:
+        """The figures that a progress display shows."""
+        return {
+            "fetched": self.fetched + self._outcomes.total(),
+            "stored": self.stored,
+            "unchanged": self._outcomes[Outcome.UNCHANGED],
+            "left_out": self._outcomes.total() - self._outcomes[Outcome.UNCHANGED],
+            "failed": self._outcomes[Outcome.FAILED],
+            "chunks": self._written.added + self._written.updated + self._written.moved + self._written.unchanged,
+            "embedded": self.embedded,
+        }
+
+    def report(self, *, run_id: str, entity: str, status: CrawlStatus, waiting: int) -> CrawlReport:
+        """The document of `crawl --json`. A page that was read and not stored is waiting."""
+        counts = {outcome.value: self._outcomes[outcome] for outcome in Outcome}
+        written = self._written
+        return CrawlReport(
+            run_id=run_id,
+            entity=entity,
+            status=status,
+            pages=PageCounts(
+                discovered=self.stored + self._outcomes.total(), stored=self.stored, waiting=waiting, **counts
+            ),
+            chunks=ChunkCounts(
+                added=written.added,
+                updated=written.updated,
+                moved=written.moved,
+                unchanged=written.unchanged,
+                deleted=written.deleted,
+            ),
+            embeddings=EmbeddingCounts(
+                computed=written.computed,
+                reused=written.reused,
+                tokens=written.tokens,
+                cost_usd=round(written.cost_usd, 6),
+                windowed=written.windowed,
+            ),
+            seconds=round(time.monotonic() - self._started, 3),
+            skipped=self._left_out,
+        )
