@@ -18,7 +18,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from engine.embedded import EmbeddedServer
 from engine.errors import StoreUnavailable
-from engine.failures import describe_dsn, is_passing, reason_of, store_error
+from engine.failures import describe_dsn, is_passing, parse_dsn, reason_of, store_error
 from engine.migrate import migrate
 
 __all__ = ["Connection", "Database"]
@@ -173,7 +173,7 @@ def _is_dsn(url: str) -> bool:
 def _server_conninfo(dsn: str) -> str:
     """`dsn` checked and completed. libpq's message repeats a malformed DSN, password and all: not shown."""
     try:
-        parts = conninfo_to_dict(dsn)
+        parts = parse_dsn(dsn)
     except (psycopg.ProgrammingError, UnicodeError):
         raise StoreUnavailable(
             "The database address is malformed (its text is not shown, since it may hold a password): write "

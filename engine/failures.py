@@ -1,5 +1,7 @@
 """What a failed database means: what passes when tried again, and for the rest a sentence with the remedy."""
 
+import re
+
 import psycopg
 from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict
@@ -7,17 +9,27 @@ from psycopg_pool import PoolTimeout
 
 from engine.errors import StoreUnavailable
 
-__all__ = ["describe_dsn", "is_passing", "reason_of", "store_error"]
+__all__ = ["describe_dsn", "is_passing", "parse_dsn", "reason_of", "store_error"]
+
+# An @ or / of a password that is not percent-encoded: libpq would take the rest of the password for a host.
+_STRAY_AT = re.compile(r"[^:/?]*://[^?]*[@/][^?]*@")
 
 # SQLSTATEs of a connection that is gone, or a server that stops or starts (PostgreSQL, appendix A).
 _LOST = ("08", "57P01", "57P02", "57P03")
 _RETRIED = (errors.DeadlockDetected, errors.SerializationFailure)
 
 
+def parse_dsn(dsn: str) -> dict[str, str | int | None]:
+    """The parts of a DSN, by libpq. Raises psycopg.ProgrammingError, whose text may hold the password."""
+    if _STRAY_AT.match(dsn):
+        raise psycopg.ProgrammingError("more than one @")
+    return conninfo_to_dict(dsn)
+
+
 def describe_dsn(dsn: str) -> str:
     """Where a DSN points, for messages: host, port and database, never user or password."""
     try:
-        parts = conninfo_to_dict(dsn)
+        parts = parse_dsn(dsn)
     except (psycopg.ProgrammingError, UnicodeError):
         return "the given database address"
     where = parts.get("host") or parts.get("hostaddr") or "the local server"
