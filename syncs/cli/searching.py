@@ -8,13 +8,11 @@ import typer
 from engine import InvalidFilter, PostgresEngine, SearchHit
 from engine.protocols import SearchMode
 from ingest import normal_url
+from syncs.cli.excerpt import excerpt
 from syncs.cli.options import Db, Debug, Json, site_name
 from syncs.cli.output import fail, notice, print_json, run_with_engine, show
 
 __all__ = ["page", "search"]
-
-SHOWN_LINES = 6
-SHOWN_CHARACTERS = 480
 
 
 def search(
@@ -38,7 +36,7 @@ def search(
             print_json([hit.to_json() for hit in hits])
             return
         for number, hit in enumerate(hits, 1):
-            _show(number, hit)
+            _show(number, hit, query)
         if not hits:
             empty = not await engine.sites()
             notice("The store is empty: syncline crawl URL fills it." if empty else "Nothing was found.")
@@ -79,12 +77,9 @@ def _filter(text: str | None) -> dict[str, object] | None:
     return value
 
 
-def _show(number: int, hit: SearchHit) -> None:
+def _show(number: int, hit: SearchHit, query: str) -> None:
     where = f"{hit.url}#{hit.anchor}" if hit.anchor else hit.url
     path = list(hit.headings) if hit.headings[:1] == (hit.title,) else [hit.title, *hit.headings]
     show(f"{number}. {' > '.join(part for part in path if part) or hit.external_id}", style="bold")
     show(f"   {where}  ({hit.score:.2f})", style="cyan")
-    lines = [line for line in hit.markdown.splitlines() if line.strip()]
-    excerpt = "\n".join(lines[:SHOWN_LINES])[:SHOWN_CHARACTERS]
-    cut = "" if len(excerpt) == len("\n".join(lines)) else " …"
-    show("\n".join(f"   {line}" for line in (excerpt + cut).splitlines()) + "\n")
+    show("\n".join(f"   {line}" for line in excerpt(hit.markdown, query).splitlines()) + "\n")
