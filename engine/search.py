@@ -203,13 +203,13 @@ async def _scores(
     if not candidates:
         return {}
     bm25 = sql.SQL("coalesce(-(record.bm25 <#> %(sparse)s), 0)") if weights else sql.SQL("0::float8")
-    semantic = question.space is not None and question.vector is not None
-    cosine = sql.SQL("coalesce(1 - (vectors.embedding <=> %(vector)s), 0)") if semantic else sql.SQL("0::float8")
-    join: sql.Composable = sql.SQL("")
+    cosine, join = sql.SQL("0::float8"), sql.Composed([])
     values: dict[str, Any] = {"ids": list(candidates), "sparse": _sparse(weights) if weights else None}
-    if question.space is not None and question.vector is not None:
-        join = sql.SQL("LEFT JOIN {} AS vectors ON vectors.hash = record.embed_hash").format(question.space.table)
-        values["vector"] = question.space.value(question.vector)
+    space = question.space if question.vector is not None else None
+    if space is not None:
+        cosine = sql.SQL("coalesce(1 - (vectors.embedding <=> %(vector)s), 0)")
+        join = sql.SQL("LEFT JOIN {} AS vectors ON vectors.hash = record.embed_hash").format(space.table)
+        values["vector"] = space.value(question.vector)
     cursor = await connection.execute(
         sql.SQL(
             "SELECT record.id, record.weight, {bm25} AS bm25, {cosine} AS cosine FROM syncline.record {join} "
@@ -218,9 +218,9 @@ async def _scores(
         values,
     )
     rows = await cursor.fetchall()
-    if not semantic:
+    if space is None:
         return {row["id"]: row["weight"] * row["bm25"] for row in rows}
-    share = question.space.weight if weights and question.space is not None else 1.0
+    share = space.weight if weights else 1.0
     best = max((row["bm25"] for row in rows), default=0.0) or 1.0
     return {row["id"]: row["weight"] * (share * row["cosine"] + (1 - share) * row["bm25"] / best) for row in rows}
 

@@ -47,11 +47,10 @@ _FRAME_LINKS = 0.5  # share of a frame's text that is links
 _FRAME_TEXT = 400  # characters: a frame without links is short
 _REST_TEXT = 120  # characters: what a header keeps beside its menus, a logo and a motto
 _TITLE_SHARE, _TITLE_TEXT = 0.25, 200  # how much more text a container may hold that has the page's h1 too
-_MENU_LINKS, _MENU_SHARE = (
-    8,
-    0.8,
-)  # links, and their share of the text, that make a block without a name a menu
-_HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
+# Links, and their share of the text, that make a block without a name a menu.
+_MENU_LINKS, _MENU_SHARE = 8, 0.8
+_HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
+_ANY_HEADING = ", ".join(_HEADINGS)
 _CONTENTS_NAME = re.compile(r"(?:^|[-_ ])(?:toc|contents)(?:$|[-_ ])", re.IGNORECASE)
 _PERMALINK = re.compile(r"^[\s¶#§🔗\u200b]*$")
 
@@ -182,7 +181,7 @@ def _drop_leading_links(main: LexborNode) -> None:
     while level is not None:
         if level.tag in _HEADINGS:
             break
-        if level.css_first("h1, h2, h3, h4, h5, h6") is not None:
+        if level.css_first(_ANY_HEADING) is not None:
             level = level.child
             continue
         text = _text_length(level) if level.is_element_node else 0
@@ -218,7 +217,7 @@ def _drop_frame(body: LexborNode) -> None:
         named = node.tag in ("header", "footer", "aside") or _FRAME_NAME.search(_names(node))
         if not named and node.mem_id not in thinned:
             continue
-        if node.css_first("h1, h2, h3, h4, h5, h6, pre") is not None:
+        if node.css_first(f"{_ANY_HEADING}, pre") is not None:
             continue
         text = _text_length(node)
         if (named and (text < _FRAME_TEXT or _link_text(node) > _FRAME_LINKS * text)) or text < _REST_TEXT:

@@ -17,7 +17,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from engine.embedded import EmbeddedServer
+from engine.embedded import EmbeddedServer, stop_server
 
 KEPT = frozenset({"SYNCLINE_CORPORA", "SYNCLINE_REQUIRE_ALL"})
 SCRUBBED = (
@@ -64,6 +64,17 @@ def postgres_server(clean_environment: None, open_folder: Path) -> Iterator[str]
     server = asyncio.run(EmbeddedServer.open(open_folder / "shared"))
     yield server.conninfo
     asyncio.run(server.close())
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """An empty folder with a short path that the server's account may enter (root's tmp_path is closed)."""
+    place = Path(tempfile.mkdtemp(prefix="emb-", dir="/tmp"))
+    place.chmod(0o711)
+    yield place
+    for lock in place.rglob("server.lock"):
+        asyncio.run(stop_server(lock.parent, force=True))
+    shutil.rmtree(place)
 
 
 @pytest.fixture

@@ -33,14 +33,15 @@ UPDATE syncline.record SET
     page_id = %(page)s, external_id = %(external_id)s, external_hash = %(external_hash)s, data = %(data)s,
     content = %(content)s, embed_text = %(embed_text)s, content_hash = %(content_hash)s,
     embed_hash = %(embed_hash)s, position = %(position)s, span = int4range(%(span_start)s, %(span_end)s),
-    anchor = %(anchor)s, headings = %(headings)s, terms = %(terms)s, weight = %(weight)s, lexemes = %(lexemes)s::tsvector, bm25 = %(bm25)b,
-    updated_at = now()
+    anchor = %(anchor)s, headings = %(headings)s, terms = %(terms)s, weight = %(weight)s,
+    lexemes = %(lexemes)s::tsvector, bm25 = %(bm25)b, updated_at = now()
 WHERE id = %(id)s;
 
 -- name: move_record
 UPDATE syncline.record SET
     page_id = %(page)s, external_id = %(external_id)s, external_hash = %(external_hash)s, data = %(data)s,
-    position = %(position)s, span = int4range(%(span_start)s, %(span_end)s), anchor = %(anchor)s, weight = %(weight)s, updated_at = now()
+    position = %(position)s, span = int4range(%(span_start)s, %(span_end)s), anchor = %(anchor)s,
+    weight = %(weight)s, updated_at = now()
 WHERE id = %(id)s;
 
 -- name: delete_records

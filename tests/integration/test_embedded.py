@@ -113,17 +113,6 @@ def start_user() -> Iterator[Callable[[Path], User]]:
         user.kill()
 
 
-@pytest.fixture
-def place() -> Iterator[Path]:
-    """An empty folder with a short path that the server's account may enter (root's tmp_path is closed)."""
-    place = Path(tempfile.mkdtemp(prefix="emb-", dir="/tmp"))
-    place.chmod(0o711)
-    yield place
-    for lock in place.rglob("server.lock"):
-        asyncio.run(stop_server(lock.parent, force=True))
-    shutil.rmtree(place)
-
-
 @pytest.fixture(scope="session")
 def template() -> Iterator[Path]:
     """A data folder that was opened and closed once."""

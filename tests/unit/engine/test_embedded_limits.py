@@ -3,20 +3,18 @@
 import asyncio
 import os
 import re
-import shutil
 import signal
 import stat
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from engine.embedded import EmbeddedServer, server_status, stop_server
+from engine.embedded import EmbeddedServer, server_status
 from engine.embedded.binaries import Install, find_install
 from engine.errors import StoreUnavailable
 
@@ -35,17 +33,6 @@ try:
 finally:
     print(sorted(os.listdir(sys.argv[1])))
 """
-
-
-@pytest.fixture
-def place() -> Iterator[Path]:
-    """An empty folder with a short path that the server's account may enter (root's tmp_path is closed)."""
-    place = Path(tempfile.mkdtemp(prefix="emb-", dir="/tmp"))
-    place.chmod(0o711)
-    yield place
-    for lock in place.rglob("server.lock"):
-        asyncio.run(stop_server(lock.parent, force=True))
-    shutil.rmtree(place)
 
 
 def use(folder: Path, setting: str = "server_encoding") -> str:
