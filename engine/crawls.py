@@ -1,6 +1,7 @@
 """The crawler's ledger in Postgres: the frontier and the fetch facts of one crawl of one entity."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ __all__ = ["LedgerPage", "PostgresLedger"]
 
 BATCH = 1_000
 CRAWL_LOCK = 0x43_52  # "CR": with the entity's id, held for as long as a crawl of it runs
+LOCK_TIMEOUT = "2s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class PostgresLedger:
         self._database = database
         self._held = connection  # keeps the crawl's lock for as long as this process lives
         self._entity = entity
+        self._lock = [CRAWL_LOCK, entity % 2**31]
         self._name = name
         self._run = run_id
         self._crawl = 0
@@ -50,14 +53,13 @@ class PostgresLedger:
     async def begin(self, options: Mapping[str, object]) -> None:
         """Take the crawl's lock and its number; EngineError where another process is crawling the entity."""
         try:
-            cursor = await self._held.execute(
-                "SELECT pg_try_advisory_lock(%s::int, %s::int) AS mine", [CRAWL_LOCK, self._entity % 2**31]
-            )
-            row = await cursor.fetchone()
+            # The server takes a moment to notice that a killed process, and with it its lock, is gone.
+            await self._held.execute("SELECT set_config('lock_timeout', %s, false)", [LOCK_TIMEOUT])
+            await self._held.execute("SELECT pg_advisory_lock(%s::int, %s::int)", self._lock)
+        except psycopg.errors.LockNotAvailable:
+            raise EngineError(f"{self._name} is being crawled by another process: wait for it, or stop it.") from None
         except psycopg.Error as error:
             raise store_error(error, self._database.where) from error
-        if row is None or not row["mine"]:
-            raise EngineError(f"{self._name} is being crawled by another process: wait for it, or stop it.")
         (begun,) = await self._rows("begin_crawl", options=Jsonb(clean_json(options)))
         self._crawl, self.resumed = begun["crawl"], bool(begun["resumed"])
 
@@ -67,7 +69,10 @@ class PostgresLedger:
             if finished:
                 await self._rows("end_crawl")
         finally:
-            await self._held.close()  # and with the session its lock is gone
+            # A closed session's lock is gone only once the server has noticed; the next crawl may begin before.
+            with suppress(psycopg.Error):  # a broken session holds no lock
+                await self._held.execute("SELECT pg_advisory_unlock(%s::int, %s::int)", self._lock)
+            await self._held.close()
 
     async def known(self) -> AsyncIterator[Sequence[tuple[str, str, int]]]:
         """Every page that the entity's ledger knows, as (url, address, depth), in order of discovery."""

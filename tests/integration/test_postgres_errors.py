@@ -404,6 +404,24 @@ def test_a_crawl_of_an_entity_is_refused_to_another_process_until_the_first_is_g
     run(database_url, scenario)
 
 
+def test_a_crawl_waits_a_moment_for_the_lock_of_one_that_is_just_ending(database_url: str) -> None:
+    locks = "SELECT granted FROM pg_locks WHERE locktype = 'advisory' ORDER BY granted"
+
+    async def scenario(engine: PostgresEngine) -> None:
+        first = await engine.open_ledger(**SITE, start_url="https://x.org/", run_id="r1", options={})
+        next_one = asyncio.create_task(engine.open_ledger(**SITE, start_url="https://x.org/", run_id="r2", options={}))
+        async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as looking:
+            while await (await looking.execute(locks)).fetchall() != [(False,), (True,)]:
+                assert not next_one.done()
+            await first.end(finished=True)
+            ledger = await next_one
+            assert ledger.resumed is False
+            await ledger.end(finished=True)
+            assert await (await looking.execute(locks)).fetchall() == []
+
+    run(database_url, scenario)
+
+
 def test_an_embedded_server_that_was_killed_is_started_again(open_folder: Path) -> None:
     folder = open_folder / f"killed-{uuid4().hex[:8]}"
 
