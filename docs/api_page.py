@@ -18,7 +18,7 @@ __all__ = ["PACKAGES", "PAGE", "ROOT", "Unreadable", "main", "public_names", "re
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "api.md"
-PACKAGES = ("ingest", "chunking", "engine", "syncs", "syncs.crawl")
+PACKAGES = ("ingest", "chunking", "engine", "syncs", "syncs.crawl", "syncs.tools")
 INTRODUCTION = """\
 # API
 
@@ -74,8 +74,8 @@ def public_names(package: str, root: Path = ROOT) -> list[str]:
     raise Unreadable(f"{package}: there is no __all__")
 
 
-def definition(module: str, name: str, root: Path) -> Definition:
-    """The statement that defines `name`, however many modules re-export it."""
+def definition(module: str, name: str, root: Path) -> tuple[Definition, str]:
+    """The statement that defines `name`, however many modules re-export it, and the module that it stands in."""
     for statement in statements(parse(module, root).body):
         if isinstance(statement, ast.ImportFrom):
             for alias in statement.names:
@@ -83,9 +83,9 @@ def definition(module: str, name: str, root: Path) -> Definition:
                     return definition(source_of(statement, module, root), alias.name, root)
         elif isinstance(statement, Function | ast.ClassDef):
             if statement.name == name and not is_overload(statement):
-                return statement
+                return statement, module
         elif isinstance(statement, ast.Assign | ast.AnnAssign) and name in assigned(statement):
-            return statement
+            return statement, module
     raise Unreadable(f"{module}: no definition or plain import of {name}")
 
 
@@ -146,13 +146,33 @@ def signature(function: Function, indent: str = "") -> str:
     return f"{indent}{keyword} {function.name}(\n{lines}{indent}){returns}"
 
 
-def public_methods(node: ast.ClassDef) -> list[Function]:
-    """The methods and properties without a leading underscore."""
+def public_methods(node: ast.ClassDef, module: str, root: Path) -> list[Function]:
+    """The methods and properties without a leading underscore, then those of the bases that are ours."""
     methods = [statement for statement in node.body if isinstance(statement, Function)]
-    return [method for method in methods if not method.name.startswith("_") and not is_overload(method)]
+    found = [method for method in methods if not method.name.startswith("_") and not is_overload(method)]
+    for base, there in project_bases(node, module, root):
+        names = {method.name for method in found}
+        found += [method for method in public_methods(base, there, root) if method.name not in names]
+    return found
 
 
-def outline(node: ast.ClassDef) -> str:
+def project_bases(node: ast.ClassDef, module: str, root: Path) -> Iterator[tuple[ast.ClassDef, str]]:
+    """The base classes that the project's own modules define, each with its module."""
+    ours = {package.partition(".")[0] for package in PACKAGES}
+    imported = {
+        alias.asname or alias.name: source_of(statement, module, root).partition(".")[0]
+        for statement in statements(parse(module, root).body)
+        if isinstance(statement, ast.ImportFrom)
+        for alias in statement.names
+    }
+    for base in node.bases:
+        if isinstance(base, ast.Name) and imported.get(base.id) in ours:
+            found, there = definition(module, base.id, root)
+            if isinstance(found, ast.ClassDef):
+                yield found, there
+
+
+def outline(node: ast.ClassDef, methods: Sequence[Function]) -> str:
     """A class as a stub: its bases, its fields or constructor, its public methods."""
     bases = f"({', '.join(ast.unparse(base) for base in node.bases)})" if node.bases else ""
     lines = [f"class {node.name}{bases}:"]
@@ -162,7 +182,7 @@ def outline(node: ast.ClassDef) -> str:
                 lines.append(f"    {ast.unparse(statement)}")
         elif isinstance(statement, Function) and statement.name == "__init__":
             lines.append(signature(statement, "    "))
-    for method in public_methods(node):
+    for method in methods:
         lines += [f"    @{ast.unparse(decorator)}" for decorator in method.decorator_list]
         lines.append(signature(method, "    "))
     return "\n".join(lines) if len(lines) > 1 else lines[0].removesuffix(":")
@@ -170,7 +190,7 @@ def outline(node: ast.ClassDef) -> str:
 
 def entry(package: str, name: str, root: Path) -> str:
     """One public name: heading, signature, first paragraph, and a line for each documented method."""
-    node = definition(package, name, root)
+    node, module = definition(package, name, root)
     heading = f"### {name}\n\n"
     if isinstance(node, ast.Assign | ast.AnnAssign):
         return f"{heading}```python\n{ast.unparse(node)}\n```\n"
@@ -179,9 +199,10 @@ def entry(package: str, name: str, root: Path) -> str:
         raise Unreadable(f"{package}.{name}: a public name needs a docstring")
     if isinstance(node, Function):
         return f"{heading}```python\n{signature(node)}\n```\n\n{text}\n"
-    methods = [(method.name, first_paragraph(method)) for method in public_methods(node)]
-    bullets = "".join(f"- `{method}`: {about}\n" for method, about in methods if about)
-    return f"{heading}```python\n{outline(node)}\n```\n\n{text}\n" + (f"\n{bullets}" if bullets else "")
+    methods = public_methods(node, module, root)
+    told = [(method.name, first_paragraph(method)) for method in methods]
+    bullets = "".join(f"- `{method}`: {about}\n" for method, about in told if about)
+    return f"{heading}```python\n{outline(node, methods)}\n```\n\n{text}\n" + (f"\n{bullets}" if bullets else "")
 
 
 def render(root: Path = ROOT) -> str:

@@ -12,6 +12,7 @@ from engine.errors import (
     SpaceMismatch,
     StoreUnavailable,
     UnknownEmbedder,
+    UnknownEntity,
 )
 from engine.mock import MockEngine
 from engine.models import Embeddings, PageInput, RecordInput, SearchHit, SyncReport
@@ -42,6 +43,7 @@ __all__ = [
     "StoreUnavailable",
     "SyncReport",
     "UnknownEmbedder",
+    "UnknownEntity",
     "describe_choice",
     "open_embedder",
 ]

@@ -20,6 +20,7 @@ from engine.embedded import EmbeddedServer
 from engine.errors import StoreUnavailable
 from engine.failures import describe_dsn, is_passing, parse_dsn, reason_of, store_error
 from engine.migrate import migrate
+from engine.telemetry import transaction_span
 
 __all__ = ["Connection", "Database"]
 
@@ -82,15 +83,16 @@ class Database:
         """
         pool = self._pool or await self.open()
         tried = 1
-        while True:
-            try:
-                async with pool.connection() as connection:
-                    return await work(connection)
-            except psycopg.Error as error:
-                if tried == TRIES or not is_passing(error):
-                    raise store_error(error, self.where) from error
-            await asyncio.sleep(random.uniform(0, FIRST_PAUSE * 2 ** (tried - 1)))
-            tried += 1
+        with transaction_span():
+            while True:
+                try:
+                    async with pool.connection() as connection:
+                        return await work(connection)
+                except psycopg.Error as error:
+                    if tried == TRIES or not is_passing(error):
+                        raise store_error(error, self.where) from error
+                await asyncio.sleep(random.uniform(0, FIRST_PAUSE * 2 ** (tried - 1)))
+                tried += 1
 
     async def fetch(
         self, statement: LiteralString | SQL | Composed, values: Mapping[str, object] | None = None

@@ -3,7 +3,8 @@
 EngineError
 ├── InvalidRecord        a record, name or page is malformed; nothing was written
 ├── InvalidFilter        an unknown operator or a malformed field path
-├── InvalidQuery         an empty query, or k or mode out of range
+├── InvalidQuery         an empty query, an unknown mode, sort or entity, a number out of range
+├── UnknownEntity        no entity has this name under this connection
 ├── StoreUnavailable     the database cannot be used: down, no right, no pgvector, too old, not ours
 └── EmbedderError        embedding failed, or the embedder does not fit the store
     ├── UnknownEmbedder  no such provider or model, or its package is missing
@@ -21,6 +22,7 @@ __all__ = [
     "SpaceMismatch",
     "StoreUnavailable",
     "UnknownEmbedder",
+    "UnknownEntity",
 ]
 
 
@@ -37,7 +39,11 @@ class InvalidFilter(EngineError):
 
 
 class InvalidQuery(EngineError):
-    """An empty query, an unknown mode, or a `k` below one."""
+    """An empty query, an unknown mode or entity, a malformed sort, or a `k`, limit or offset out of range."""
+
+
+class UnknownEntity(EngineError):
+    """No entity has this name under this connection; the message names the nearest that there are."""
 
 
 class StoreUnavailable(EngineError):

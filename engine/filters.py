@@ -8,8 +8,8 @@ A field is a path of names joined by dots; a name that is a whole number also in
 from the end). Values are text, numbers, booleans or null.
 
 - `eq`, `in`: same type and same value; numbers compare by value (`1` equals `1.0`), `true` is not `1`.
-- `gt`, `gte`, `lt`, `lte`: numbers with numbers only, text with text only (by code point, as COLLATE "C"; so
-  dates and times compare when they are ISO 8601 text in one time zone), booleans with booleans (false first).
+- `gt`, `gte`, `lt`, `lte`: numbers with numbers only, booleans with booleans (false first), text with text only:
+  as points in time where both are dates of `engine.dates`, by code point (as COLLATE "C") otherwise.
 - `contains`: the list holds an item equal to the value, or the text holds the value as a part.
 - `exists`: true where the field is there, null included; false where it is not.
 - `ne`, `not_in` are the opposite of `eq`, `in`. So a missing field, or one of another type, matches none but
@@ -27,6 +27,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
+from engine.dates import PATTERN, time_of, time_sql
 from engine.errors import InvalidFilter
 
 __all__ = [
@@ -37,6 +38,9 @@ __all__ = [
     "Operator",
     "Or",
     "Scalar",
+    "comparable",
+    "field_path",
+    "find",
     "matches",
     "parse",
     "to_sql",
@@ -78,6 +82,7 @@ class Not:
 
 Filter: TypeAlias = Comparison | And | Or | Not
 
+PATH_FORM = "names of letters, digits, _ and -, joined by dots"
 _OPERATORS = ("eq", "ne", "gt", "gte", "lt", "lte", "in", "not_in", "contains", "exists")
 _JOINERS = ("and", "or", "not")
 _NAME = re.compile(r"[\w-]+")
@@ -89,6 +94,9 @@ _SIGNS = MappingProxyType({"gt": ">", "gte": ">=", "lt": "<", "lte": "<="})
 
 class _Missing(Enum):
     MISSING = "missing"
+
+
+MISSING = _Missing.MISSING
 
 
 # --- JSON into the tree -------------------------------------------------------------------------------------
@@ -119,7 +127,9 @@ def _parse_item(key: object, value: object, depth: int) -> Filter:
             raise InvalidFilter(f"filter: {key!r} takes a list of at least one filter")
         parts = tuple(_parse(part, depth + 1) for part in value)
         return And(parts) if key == "and" else Or(parts)
-    path = _parse_path(key)
+    path = field_path(key)
+    if path is None:
+        raise InvalidFilter(f"filter: {key!r} is not a field path ({PATH_FORM}){_nearest(str(key), _JOINERS)}")
     if not isinstance(value, Mapping):
         return _comparison(path, "eq", value)
     if not value:
@@ -128,14 +138,10 @@ def _parse_item(key: object, value: object, depth: int) -> Filter:
     return tests[0] if len(tests) == 1 else And(tests)
 
 
-def _parse_path(key: object) -> tuple[str, ...]:
+def field_path(key: object) -> tuple[str, ...] | None:
+    """The names of a field path, None where it is malformed."""
     names = tuple(key.split(".")) if isinstance(key, str) else ()
-    if not names or not all(_NAME.fullmatch(name) for name in names):
-        hint = _nearest(str(key), _JOINERS)
-        raise InvalidFilter(
-            f"filter: {key!r} is not a field path (names of letters, digits, _ and -, joined by dots){hint}"
-        )
-    return names
+    return names if names and all(_NAME.fullmatch(name) for name in names) else None
 
 
 def _comparison(path: tuple[str, ...], name: object, operand: object) -> Filter:
@@ -196,31 +202,35 @@ def matches(filter: Filter, data: object) -> bool:
         case Not(part):
             return not matches(part, data)
         case Comparison(path, name, value):
-            found = _find(data, path)
+            found = find(data, path)
             if name == "exists":
-                return (found is not _Missing.MISSING) == value
-            return found is not _Missing.MISSING and _holds(found, name, value)
+                return (found is not MISSING) == value
+            return found is not MISSING and _holds(found, name, value)
 
 
-def _find(data: object, path: Sequence[str]) -> object:
+def find(data: object, path: Sequence[str]) -> object:
+    """What is at a path of JSON-like data, `MISSING` where nothing is."""
     for name in path:
         if isinstance(data, Mapping) and name in data:
             data = data[name]
         elif isinstance(data, list) and _INDEX.fullmatch(name) and -len(data) <= int(name) < len(data):
             data = data[int(name)]
         else:
-            return _Missing.MISSING
+            return MISSING
     return data
 
 
 def _holds(found: object, name: Operator, value: Scalar | tuple[Scalar, ...]) -> bool:
     if isinstance(value, tuple):
-        return any(_comparable(found) == _comparable(item) for item in value)
+        return any(comparable(found) == comparable(item) for item in value)
     if name == "contains":
         if isinstance(found, str):
             return isinstance(value, str) and value in found
-        return isinstance(found, list) and any(_comparable(item) == _comparable(value) for item in found)
-    (kind, left), (other, right) = _comparable(found), _comparable(value)
+        return isinstance(found, list) and any(comparable(item) == comparable(value) for item in found)
+    (kind, left), (other, right) = comparable(found), comparable(value)
+    if kind == other == "string" and name in _SIGNS:
+        times = time_of(left), time_of(right)
+        left, right = (left, right) if None in times else times
     return kind == other and _in_order(left, name, right)
 
 
@@ -237,7 +247,7 @@ def _in_order(left: Any, name: Operator, right: Any) -> bool:
     return bool(left == right)
 
 
-def _comparable(value: object) -> tuple[str, object]:
+def comparable(value: object) -> tuple[str, Any]:
     """A value's JSON type and what it compares by. A list or an object equals no scalar."""
     if isinstance(value, bool):
         return "boolean", value
@@ -311,8 +321,17 @@ class _SqlBuilder:
         if isinstance(value, bool):
             kind, test = "boolean", f"{text}::boolean {sign} {self.bind(value, 'boolean')}"
         elif isinstance(value, str):
-            kind, test = "string", f'{text} COLLATE "C" {sign} {self.bind(value, "text")}'
+            kind, test = "string", self.text_order(text, sign, value)
         else:
             kind, test = "number", f"{text}::numeric {sign} {self.bind(json.dumps(value), 'numeric')}"
         # CASE, not AND: the cast must not run on a value of another type, and AND promises no order.
         return f"(CASE jsonb_typeof({found}) WHEN '{kind}' THEN {test} ELSE FALSE END)"
+
+    def text_order(self, text: str, sign: str, value: str) -> str:
+        operand = self.bind(value, "text")
+        by_code_point = f'{text} COLLATE "C" {sign} {operand}'
+        if time_of(value) is None:
+            return by_code_point
+        # In a subquery the operand is read once, not for every record.
+        by_time = f"{time_sql(text)} {sign} (SELECT {time_sql(operand)})"
+        return f"(CASE WHEN {text} ~ {self.bind(PATTERN, 'text')} THEN {by_time} ELSE {by_code_point} END)"

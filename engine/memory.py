@@ -1,21 +1,26 @@
-"""What a `MockEngine` holds, and the crawler's ledger over it."""
+"""What a `MockEngine` holds: entities with their records and pages, and the crawler's ledger over them."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from copy import copy
+from copy import copy, deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
+from engine.alignment import align
 from engine.clean import clean_json
 from engine.errors import EngineError
-from engine.models import PageInput
+from engine.models import PageInput, SyncReport
 from engine.rows import Row
 
-__all__ = ["MemoryEntity", "MemoryPage", "MemoryRecord", "MockLedger"]
+__all__ = ["MemoryEntity", "MemoryPage", "MemoryRecord", "MockLedger", "change", "swap"]
 
 BATCH = 1_000
 # Outcomes of a visit after which the store goes on holding what it held of the page.
 KEEPING = frozenset({"unchanged", "failed", "quarantined"})
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +71,8 @@ class MemoryPage:
         self.aliases = tuple(sorted({*self.aliases, *page.aliases}))
         self.etag, self.last_modified, self.content_hash = page.etag, page.last_modified, page.content_hash
         self.extractor, self.chunk_settings = page.extractor, page.chunk_settings
-        self.metadata = cast("dict[str, Any]", clean_json(page.metadata))
-        self.anchors = [list(anchor) for anchor in page.anchors]
+        self.metadata = deepcopy(dict(page.metadata))
+        self.anchors = list(page.anchors)
         self.markdown = page.markdown
         self.fetched_at = datetime.fromtimestamp(page.fetched_at, UTC)
 
@@ -76,14 +81,30 @@ class MemoryPage:
 class MemoryEntity:
     """A named collection: its records by external id, its pages by URL, and the crawl that is under way."""
 
+    id: int
     connection_id: str
     name: str
     start_url: str | None = None
+    last_sync_id: str | None = None
+    created_at: datetime = field(default_factory=_now)
+    updated_at: datetime = field(init=False)
     records: dict[str, MemoryRecord] = field(default_factory=dict)
     pages: dict[str, MemoryPage] = field(default_factory=dict)
     crawl: int = 0
     crawl_options: object = None
     crawling: bool = False
+
+    def __post_init__(self) -> None:
+        self.updated_at = self.created_at
+
+    def describe(self) -> dict[str, Any]:
+        """The entity's own row."""
+        names = ("id", "connection_id", "name", "start_url", "last_sync_id", "created_at", "updated_at")
+        return {name: getattr(self, name) for name in names}
+
+    def touch(self) -> None:
+        """Something is written to the entity now."""
+        self.updated_at = _now()
 
     def page(self, url: str, address: str, depth: int) -> MemoryPage:
         """The page with this URL; a new one waits."""
@@ -171,3 +192,29 @@ class MockLedger:
     def _waiting(self) -> list[MemoryPage]:
         pages = self._entity.pages.values()
         return [page for page in pages if page.crawl == self._crawl and page.settled < self._crawl]
+
+
+def change(old: MemoryRecord | None, new: MemoryRecord) -> SyncReport:
+    """What it is called when `new` takes the place of `old`."""
+    if old is None:
+        return SyncReport(added=1)
+    before, after = old.row, new.row
+    if (before.content_hash, before.place(), old.page) == (after.content_hash, after.place(), new.page):
+        return SyncReport(unchanged=1)
+    same = (before.content_hash, before.embed_hash, before.headings, before.terms) == (
+        after.content_hash,
+        after.embed_hash,
+        after.headings,
+        after.terms,
+    )
+    elsewhere = (before.external_id, before.position) != (after.external_id, after.position)
+    return SyncReport(moved=1) if same and elsewhere else SyncReport(updated=1)
+
+
+def swap(old: Sequence[MemoryRecord], new: Sequence[MemoryRecord]) -> SyncReport:
+    """What it is called when a page's `new` records take the place of its `old` ones."""
+    pairs, gone, fresh = align([stored.row.content_hash for stored in old], [stored.row.content_hash for stored in new])
+    report = SyncReport(added=len(fresh), deleted=len(gone))
+    for before, after in pairs:
+        report += change(old[before], new[after])
+    return report

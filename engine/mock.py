@@ -3,21 +3,23 @@
 It passes the same suite as `PostgresEngine` in everything but the order of what search finds.
 """
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urldefrag
 
-from engine.alignment import align
-from engine.clean import clean_json
-from engine.errors import EngineError, InvalidQuery, InvalidRecord
+from engine.checks import check_count, check_external_ids, check_question, check_sync_id
+from engine.clean import clean_text
 from engine.filters import matches, parse
-from engine.memory import MemoryEntity, MemoryRecord, MockLedger
+from engine.memory import MemoryEntity, MemoryRecord, MockLedger, change, swap
+from engine.memory_runs import MemoryRuns
 from engine.models import PageInput, RecordInput, SearchHit, SyncReport
+from engine.names import check_name, spellings, unknown_connection, unknown_entity, unknown_name
 from engine.protocols import Embedder, SearchMode
-from engine.rows import Row, check_name, rows_of
+from engine.rows import Row, merge_row, pages_of, rows_of, taken_id
+from engine.sorting import parse_sort, sorted_by
 from engine.words import words
 
 __all__ = ["MockEngine"]
@@ -28,7 +30,7 @@ _STORED = (
 )  # fmt: skip
 
 
-class MockEngine:
+class MockEngine(MemoryRuns):
     """Records, pages, runs and search in memory.
 
     With an `embedder`, texts are embedded once and counted as Postgres counts them; search goes by shared
@@ -36,10 +38,11 @@ class MockEngine:
     """
 
     def __init__(self, *, embedder: Embedder | None = None) -> None:
+        super().__init__()
         self._embedder = embedder
         self._entities: dict[tuple[str, str], MemoryEntity] = {}
         self._vectors: dict[bytes, Sequence[float]] = {}
-        self._runs: dict[str, dict[str, object]] = {}
+        self._made = 0  # entities ever made: an id is given once
 
     async def __aenter__(self) -> "MockEngine":
         return self
@@ -52,35 +55,89 @@ class MockEngine:
 
     # --- records --------------------------------------------------------------------------------------------
 
-    async def sync_records(self, *, connection_id: str, name: str, records: Sequence[RecordInput]) -> SyncReport:
-        """Insert or replace records by external id; others of the entity stay."""
-        check_name("connection_id", connection_id)
-        check_name("name", name)
+    async def create_entity(self, *, connection_id: str, name: str) -> dict[str, Any]:
+        """The entity as it is, made where there is none."""
+        return self._open(_key(connection_id, name)).describe()
+
+    async def get_entity(self, *, connection_id: str, name: str) -> dict[str, Any]:
+        """The entity: id, names, start_url, last_sync_id and times; UnknownEntity where there is none."""
+        entity = self._entities.get(_key(connection_id, name))
+        if entity is None:
+            raise unknown_entity(connection_id, name, sorted(self._entities))
+        return entity.describe()
+
+    async def sync_records(
+        self,
+        *,
+        connection_id: str,
+        name: str,
+        records: Sequence[RecordInput],
+        merge: bool = False,
+        last_sync_id: str | None = None,
+    ) -> SyncReport:
+        """Insert or replace records by external id; others of the entity stay.
+
+        With `merge`, a record that is there keeps what is not given.
+        """
+        key, sync_id = _key(connection_id, name), check_sync_id(last_sync_id)
         rows = rows_of(records)
-        if not rows:
+        if not rows and sync_id is None:
             return SyncReport()
-        report = await self._embed(rows, None)
-        entity = self._open(connection_id, name)
-        for row in rows:
-            report += _change(entity.records.get(row.external_id), MemoryRecord(row, None))
-            entity.records[row.external_id] = MemoryRecord(row, None)
+        spent, embedded = SyncReport(), None
+        while embedded != (changed := self._changed(key, records, rows, merge)):
+            spent += await self._embed([new.row for new in changed], None)
+            embedded = changed  # another task may have changed a record meanwhile
+        entity = self._write_to(key)
+        entity.last_sync_id = entity.last_sync_id if sync_id is None else sync_id
+        report = spent
+        for new in changed:
+            report += change(entity.records.get(new.row.external_id), new)
+            entity.records[new.row.external_id] = new
         return report
 
+    def _changed(
+        self, key: tuple[str, str], records: Sequence[RecordInput], rows: Sequence[Row], merge: bool
+    ) -> list[MemoryRecord]:
+        """The records as they will be."""
+        held = self._entities[key].records if merge and key in self._entities else {}
+        changed = []
+        for row, record in zip(rows, records, strict=True):
+            old = held.get(row.external_id)
+            changed.append(MemoryRecord(merge_row(old.row, record), old.page) if old else MemoryRecord(row, None))
+        return changed
+
     async def get_records(
-        self, *, connection_id: str, name: str, filter: Mapping[str, object] | None = None
+        self,
+        *,
+        connection_id: str,
+        name: str,
+        filter: Mapping[str, object] | None = None,
+        sort: Sequence[str] = (),
+        limit: int | None = None,
+        offset: int = 0,
     ) -> list[dict[str, object]]:
-        """The records of an entity as `{external_id, data}`, by external id."""
-        wanted = parse(filter)
-        entity = self._entities.get((connection_id, name))
+        """The records of an entity as `{external_id, data}`, sorted by fields of their data, then by external id."""
+        wanted, fields, first = parse(filter), parse_sort(sort), check_count("offset", offset)
+        end = None if limit is None else first + check_count("limit", limit)
+        entity = self._entities.get(_key(connection_id, name))
+        held = sorted(entity.records.items()) if entity else []
+        found = [(key, stored.row.data) for key, stored in held if matches(wanted, stored.row.data)]
         return [
-            {"external_id": key, "data": deepcopy(stored.row.data)}
-            for key, stored in sorted(entity.records.items() if entity else ())
-            if matches(wanted, stored.row.data)
+            {"external_id": key, "data": deepcopy(data)}
+            for key, data in sorted_by(fields, found, lambda item: item[1])[first:end]
         ]
+
+    async def delete_records(self, *, connection_id: str, name: str, external_ids: Sequence[str]) -> int:
+        """Delete records by external id; how many there were. Other ids are ignored."""
+        key, ids = _key(connection_id, name), check_external_ids(external_ids)
+        if not ids or key not in self._entities:
+            return 0
+        records = self._write_to(key).records
+        return sum(records.pop(external_id, None) is not None for external_id in ids)
 
     async def delete_entity(self, *, connection_id: str, name: str) -> bool:
         """Delete an entity with its records and pages; False where there is none. Its vectors stay."""
-        return self._entities.pop((connection_id, name), None) is not None
+        return self._entities.pop(_key(connection_id, name), None) is not None
 
     # --- pages ----------------------------------------------------------------------------------------------
 
@@ -93,41 +150,34 @@ class MockEngine:
         on_embedded: Callable[[int], None] | None = None,
     ) -> SyncReport:
         """Replace whole pages and their records, old and new aligned by content and then by order."""
-        check_name("connection_id", connection_id)
-        check_name("name", name)
-        swapped = self._check_pages(connection_id, name, pages)
+        key, swapped = _key(connection_id, name), pages_of(pages)
         if not swapped:
             return SyncReport()
         report = await self._embed([row for _, rows in swapped for row in rows], on_embedded)
-        entity = self._open(connection_id, name)
+        self._check_ids(key, swapped)
+        entity = self._write_to(key)
         olds = [entity.records_of(page.url) for page, _ in swapped]
         for record in (record for old in olds for record in old):
             del entity.records[record.row.external_id]
         for (page, rows), old in zip(swapped, olds, strict=True):
             new = [MemoryRecord(row, page.url) for row in rows]
-            report += _swap(old, new)
+            report += swap(old, new)
             entity.records.update({record.row.external_id: record for record in new})
             entity.page(page.url, page.url, page.depth).store(page, entity.crawl)
         return report
 
-    def _check_pages(
-        self, connection_id: str, name: str, pages: Sequence[PageInput]
-    ) -> list[tuple[PageInput, list[Row]]]:
-        swapped = [(page, rows_of(page.records)) for page in pages]
-        urls = {page.url for page in pages}
-        if len(urls) < len(pages):
-            raise InvalidRecord("A page is given twice in one call.")
-        entity = self._entities.get((connection_id, name))
-        seen = {key for key, stored in entity.records.items() if stored.page not in urls} if entity else set()
-        for row in (row for _, rows in swapped for row in rows):
-            if row.external_id in seen:
-                raise InvalidRecord(f"external_id {row.external_id!r} belongs to another page or record already.")
-            seen.add(row.external_id)
-        return swapped
+    def _check_ids(self, key: tuple[str, str], swapped: Sequence[tuple[PageInput, Sequence[Row]]]) -> None:
+        """InvalidRecord where a new external id belongs to a record that is not swapped here."""
+        urls = {page.url for page, _ in swapped}
+        held = self._entities[key].records if key in self._entities else {}
+        for page, row in ((page, row) for page, rows in swapped for row in rows):
+            taken = held.get(row.external_id)
+            if taken is not None and taken.page not in urls:
+                raise taken_id(row.external_id, page.url, taken.page)
 
     async def get_page(self, url: str) -> dict[str, object] | None:
         """A known page by its URL (fragment ignored): a stored one first, the latest of several."""
-        asked = urldefrag(url).url
+        asked = clean_text(url.partition("#")[0])
         never = datetime.fromtimestamp(0, UTC)
         found = [(held, held.pages[asked]) for held in self._entities.values() if asked in held.pages]
         if not found:
@@ -151,18 +201,18 @@ class MockEngine:
         self, *, connection_id: str, name: str, start_url: str, run_id: str, options: Mapping[str, object]
     ) -> MockLedger:
         """Begin a crawl of an entity, or go on with the same one that was cut off."""
-        entity = self._open(connection_id, name)
-        entity.start_url = start_url
+        entity = self._write_to(_key(connection_id, name))
+        entity.start_url = clean_text(start_url)
         return MockLedger(entity, run_id, options)
 
     async def stored_pages(
         self, *, connection_id: str, name: str, other_than: str | None = None, after: int = 0, count: int = 50
     ) -> list[dict[str, Any]]:
         """Stored pages with an id above `after`, by id; not those chunked with the settings `other_than`."""
-        entity = self._open(connection_id, name)
+        entity = self._entities.get(_key(connection_id, name))
         pages = [
             page
-            for page in entity.pages.values()
+            for page in (entity.pages.values() if entity else ())
             if page.stored and page.id > after and (other_than is None or page.chunk_settings != other_than)
         ]
         return [
@@ -211,89 +261,61 @@ class MockEngine:
         query: str,
         *,
         entity: str | None = None,
+        connection_id: str | None = None,
         k: int = 10,
         mode: SearchMode = "hybrid",
         filter: Mapping[str, object] | None = None,
     ) -> list[SearchHit]:
-        """The best `k` records that share a word with the query, best first. `entity` is a name or a URL.
+        """The best `k` records that share a word with the query, best first; of one entity (a name or a start
+        URL), of one connection, or of all.
 
-        Raises InvalidQuery for an empty query, a `k` below one, an unknown mode or entity.
+        Raises InvalidFilter, and InvalidQuery for an empty query, a `k` below one, an unknown mode, entity or
+        connection.
         """
-        if not query.strip():
-            raise InvalidQuery("The query is empty: ask for a word at least.")
-        if k < 1:
-            raise InvalidQuery(f"k is {k}: ask for one hit at least.")
-        if mode not in ("hybrid", "vector", "text"):
-            raise InvalidQuery(f"The mode {mode!r} is unknown; there are hybrid, vector and text.")
+        check_question(query, k, mode)
         wanted, asked = parse(filter), set(words(query))
         hits = [
             replace(_hit(held, stored), score=score)
-            for held in (self._entities.values() if entity is None else [self._resolve(entity)])
+            for held in self._restrict(entity, connection_id)
             for stored in held.records.values()
             if (score := sum(stored.row.weights.get(word, 0.0) for word in asked)) > 0
             and matches(wanted, stored.row.data)
         ]
         return sorted(hits, key=lambda hit: (-hit.score, hit.entity, hit.external_id))[:k]
 
-    def _resolve(self, entity: str) -> MemoryEntity:
-        plain = entity.rstrip("/")
-        names = {entity, plain, f"{plain}/", f"CRAWL_{entity}", f"CRAWL_{plain}", f"CRAWL_{plain}/"}
-        found = [held for held in self._entities.values() if held.name in names or held.start_url in names]
+    def _restrict(self, entity: str | None, connection_id: str | None) -> Sequence[MemoryEntity]:
+        """The entities that a search keeps to; InvalidQuery where there is none."""
+        connection_id = None if connection_id is None else clean_text(connection_id)
+        every = self._held()
+        held = [each for each in every if connection_id in (None, each.connection_id)]
+        if entity is None:
+            if connection_id is None or held:
+                return held
+            raise unknown_connection(connection_id, [each.connection_id for each in every])
+        names = spellings(entity)
+        found = [each for each in held if each.name in names or each.start_url in names]
         if not found:
-            known = ", ".join(held.name for held in self._entities.values()) or "none yet"
-            raise InvalidQuery(f"No entity is called {entity!r}. Known: {known}.")
-        return min(found, key=lambda held: (held.connection_id != "SYSTEM", held.connection_id))
+            raise unknown_name(entity, [each.name for each in held])
+        first = min(found, key=lambda each: (each.name != names[0], each.connection_id != "SYSTEM", each.connection_id))
+        return [first]
 
-    # --- runs -----------------------------------------------------------------------------------------------
-
-    async def start_run(
-        self, run_id: str, *, sync: str, input: Mapping[str, object], parent: str | None = None
-    ) -> None:
-        """Open a run's row, as running. A run that is started again under its id starts over."""
-        now = datetime.now(UTC)
-        self._runs.pop(run_id, None)
-        self._runs[run_id] = {
-            "id": run_id,
-            "parent": parent,
-            "sync": sync,
-            "state": "running",
-            "input": clean_json(input),
-            "output": None,
-            "counters": {},
-            "error": None,
-            "started_at": now,
-            "heartbeat_at": now,
-            "ended_at": None,
-        }
-
-    async def beat_run(self, run_id: str, counters: Mapping[str, object] | None = None) -> None:
-        """Say that the run is alive; `counters`, where given, replace those of the row."""
-        run = self._run(run_id)
-        run["heartbeat_at"] = datetime.now(UTC)
-        if counters is not None:
-            run["counters"] = clean_json(counters)
-
-    async def end_run(
-        self, run_id: str, *, state: str, output: Mapping[str, object] | None = None, error: str | None = None
-    ) -> None:
-        """Close a run's row with its state."""
-        run, now = self._run(run_id), datetime.now(UTC)
-        run.update(state=state, output=clean_json(output), error=error, heartbeat_at=now, ended_at=now)
-
-    async def get_runs(self, *, run_id: str | None = None, limit: int = 20) -> list[dict[str, object]]:
-        """The latest runs, the newest first, or the one run asked for."""
-        newest = [deepcopy(run) for key, run in reversed(self._runs.items()) if run_id in (None, key)]
-        return newest[:limit]
-
-    def _run(self, run_id: str) -> dict[str, object]:
-        if run_id not in self._runs:
-            raise EngineError(f"There is no run {run_id!r}: start_run opens one.")
-        return self._runs[run_id]
+    def _held(self) -> list[MemoryEntity]:
+        return [entity for _, entity in sorted(self._entities.items())]
 
     # --- inside ---------------------------------------------------------------------------------------------
 
-    def _open(self, connection_id: str, name: str) -> MemoryEntity:
-        return self._entities.setdefault((connection_id, name), MemoryEntity(connection_id, name))
+    def _open(self, key: tuple[str, str]) -> MemoryEntity:
+        """The entity, made where there is none."""
+        if key not in self._entities:
+            self._made += 1
+            self._entities[key] = MemoryEntity(self._made, *key)
+        return self._entities[key]
+
+    def _write_to(self, key: tuple[str, str]) -> MemoryEntity:
+        """The entity, which is written to now."""
+        entity = self._open(key)
+        entity.touch()
+        return entity
 
     async def _embed(self, rows: Sequence[Row], on_embedded: Callable[[int], None] | None) -> SyncReport:
         """Embed the texts that have no vector yet; the same text is never embedded twice (promise E2)."""
@@ -316,41 +338,29 @@ class MockEngine:
         )
 
 
-def _change(old: MemoryRecord | None, new: MemoryRecord) -> SyncReport:
-    """What it is called when `new` takes the place of `old`."""
-    if old is None:
-        return SyncReport(added=1)
-    before, after = old.row, new.row
-    if (before.content_hash, before.place(), old.page) == (after.content_hash, after.place(), new.page):
-        return SyncReport(unchanged=1)
-    same = (before.content_hash, before.embed_hash, before.headings) == (
-        after.content_hash,
-        after.embed_hash,
-        after.headings,
-    )
-    elsewhere = (before.external_id, before.position) != (after.external_id, after.position)
-    return SyncReport(moved=1) if same and elsewhere else SyncReport(updated=1)
-
-
-def _swap(old: Sequence[MemoryRecord], new: Sequence[MemoryRecord]) -> SyncReport:
-    pairs, gone, fresh = align([stored.row.content_hash for stored in old], [stored.row.content_hash for stored in new])
-    report = SyncReport(added=len(fresh), deleted=len(gone))
-    for before, after in pairs:
-        report += _change(old[before], new[after])
-    return report
+def _key(connection_id: str, name: str) -> tuple[str, str]:
+    return check_name("connection_id", connection_id), check_name("name", name)
 
 
 def _hit(entity: MemoryEntity, stored: MemoryRecord) -> SearchHit:
     row = stored.row
     page = entity.pages.get(stored.page) if stored.page is not None else None
-    title = page.metadata.get("title", "") if page is not None else row.data.get("title", "")
+    titles = (page.metadata.get("title") if page else None, row.data.get("title"), "")
+    urls = (stored.page, row.data.get("source_url"), "")
     return SearchHit(
-        url=stored.page or str(row.data.get("source_url", "")),
+        url=next(_text(url) for url in urls if url is not None),
         anchor=row.anchor,
-        title=str(title),
+        title=next(_text(title) for title in titles if title is not None),
         headings=row.headings,
         markdown=row.text or "",
         score=0.0,
         external_id=row.external_id,
         entity=entity.name,
+        fetched_at=page.fetched_at if page else None,
+        changed_at=page.changed_at if page else None,
     )
+
+
+def _text(value: object) -> str:
+    """A JSON value as text, as Postgres writes one."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

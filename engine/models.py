@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import NotRequired, TypedDict
 
 __all__ = [
@@ -87,10 +88,16 @@ class SearchHit:
     score: float
     external_id: str
     entity: str
+    fetched_at: datetime | None = None
+    """When the page was last seen on its site."""
+    changed_at: datetime | None = None
+    """When its content last changed."""
 
     def to_json(self) -> dict[str, object]:
         """The hit as `search --json` prints it."""
-        return {**asdict(self), "headings": list(self.headings)}
+        hit = asdict(self)
+        del hit["fetched_at"], hit["changed_at"]
+        return {**hit, "headings": list(self.headings)}
 
 
 @dataclass(frozen=True, slots=True)

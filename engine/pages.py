@@ -1,7 +1,7 @@
 """Writing: records and whole pages into an entity, each write one transaction (promise E1)."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -11,12 +11,11 @@ from psycopg.types.json import Jsonb
 
 from engine.alignment import align
 from engine.bm25 import DIMENSIONS
-from engine.clean import canonical, clean_json, clean_text, digest
+from engine.clean import canonical, digest
 from engine.database import Connection
-from engine.errors import InvalidRecord
 from engine.models import PageInput, SyncReport
 from engine.queries import query
-from engine.rows import MOST_INTEGER, Row, rows_of
+from engine.rows import Row, pages_of, taken_id
 
 __all__ = ["PageRows", "page_rows", "write_pages", "write_records"]
 
@@ -42,29 +41,18 @@ class _Changes:
     shifted: int = 0
 
 
-def page_rows(pages: Iterable[PageInput]) -> list[PageRows]:
+def page_rows(pages: Sequence[PageInput]) -> list[PageRows]:
     """Check and prepare pages; InvalidRecord where one is malformed, or an external id or page twice."""
-    prepared: list[PageRows] = []
-    urls: set[str] = set()
-    ids: dict[str, str] = {}
-    for page in pages:
-        url = clean_text(page.url)
-        if url in urls:
-            raise InvalidRecord(f"The page {url} is given twice in one call.")
-        urls.add(url)
-        rows = rows_of(page.records)
-        for row in rows:
-            if row.external_id in ids:
-                raise InvalidRecord(
-                    f"external_id {row.external_id!r} is given by two pages: {ids[row.external_id]} and {url}."
-                )
-            ids[row.external_id] = url
-        prepared.append(PageRows(url, _page_values(url, page), rows))
-    return prepared
+    return [PageRows(page.url, _page_values(page), rows) for page, rows in pages_of(pages)]
 
 
-async def write_records(connection: Connection, entity: int, rows: Sequence[Row]) -> SyncReport:
-    """Insert or replace `rows` by external id; the entity's other records stay. The caller holds its lock."""
+async def write_records(
+    connection: Connection, entity: int, rows: Sequence[Row], *, keep_pages: bool = False
+) -> SyncReport:
+    """Insert or replace `rows` by external id; the entity's other records stay. The caller holds its lock.
+
+    A record that is replaced leaves its page, unless `keep_pages`.
+    """
     cursor = await connection.execute(
         query("records_by_hash"), {"entity": entity, "hashes": [row.external_hash for row in rows]}
     )
@@ -75,7 +63,7 @@ async def write_records(connection: Connection, entity: int, rows: Sequence[Row]
         if old is None:
             changes.added.append((None, row))
         else:
-            _change(changes, old, None, row)
+            _change(changes, old, old["page_id"] if keep_pages else None, row)
     return await _apply(connection, entity, changes)
 
 
@@ -130,11 +118,7 @@ async def _check_ids(
     )
     taken = await cursor.fetchone()
     if taken is not None:
-        owner = f"the page {taken['url']}" if taken["url"] is not None else "a record without a page"
-        raise InvalidRecord(
-            f"external_id {taken['external_id']!r} of the page {new[taken['external_id']][1].url} belongs to "
-            f"{owner} already: nothing was written."
-        )
+        raise taken_id(taken["external_id"], new[taken["external_id"]][1].url, taken["url"])
 
 
 def _change(changes: _Changes, old: Mapping[str, Any], page_id: int | None, row: Row) -> None:
@@ -207,33 +191,21 @@ def _values(entity: int, page: int | None, row: Row) -> dict[str, object]:
     }
 
 
-def _page_values(url: str, page: PageInput) -> dict[str, object]:
+def _page_values(page: PageInput) -> dict[str, object]:
     """The ledger row of a stored page, as its statement takes it."""
-    try:
-        metadata = clean_json(page.metadata)
-        anchors = clean_json([list(anchor) for anchor in page.anchors])
-        fetched_at = datetime.fromtimestamp(page.fetched_at, UTC)
-    except (TypeError, ValueError, OverflowError, OSError) as error:
-        raise InvalidRecord(
-            f"The page {url} holds metadata, anchors or a time that cannot be stored: {error}."
-        ) from None
     return {
-        "url": url,
-        "url_hash": digest(url),
-        "aliases": [clean_text(alias) for alias in page.aliases],
-        "etag": _clean_or_none(page.etag),
-        "last_modified": _clean_or_none(page.last_modified),
-        "content_hash": clean_text(page.content_hash),
-        "metadata": Jsonb(metadata),
-        "markdown": clean_text(page.markdown),
-        "anchors": Jsonb(anchors),
-        "links": [clean_text(link) for link in page.links],
-        "depth": min(page.depth, MOST_INTEGER),
-        "extractor": clean_text(page.extractor),
-        "chunk_settings": clean_text(page.chunk_settings),
-        "fetched_at": fetched_at,
+        "url": page.url,
+        "url_hash": digest(page.url),
+        "aliases": list(page.aliases),
+        "etag": page.etag,
+        "last_modified": page.last_modified,
+        "content_hash": page.content_hash,
+        "metadata": Jsonb(page.metadata),
+        "markdown": page.markdown,
+        "anchors": Jsonb(page.anchors),
+        "links": list(page.links),
+        "depth": page.depth,
+        "extractor": page.extractor,
+        "chunk_settings": page.chunk_settings,
+        "fetched_at": datetime.fromtimestamp(page.fetched_at, UTC),
     }
-
-
-def _clean_or_none(text: str | None) -> str | None:
-    return None if text is None else clean_text(text)

@@ -5,20 +5,21 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from psycopg import sql
-from psycopg.types.json import Jsonb
 
-from engine.clean import clean_json, clean_text, digest
+from engine.checks import check_question, check_sync_id
+from engine.clean import clean_text, digest
 from engine.crawls import PostgresLedger
 from engine.database import Connection, Database
 from engine.embedders import describe_choice, open_embedder
 from engine.embedders.batches import count_bytes
-from engine.errors import EngineError, InvalidQuery, SpaceMismatch
-from engine.filters import And, Comparison, Filter, Not, Or, parse, to_sql
+from engine.errors import SpaceMismatch
 from engine.models import PageInput, RecordInput, SearchHit, SyncReport
 from engine.pages import page_rows, write_pages, write_records
 from engine.protocols import Embedder, SearchMode
 from engine.queries import query as named
-from engine.rows import Row, check_name, rows_of
+from engine.records import PostgresRecords, condition, ensure_entity, entity_key, merged_rows
+from engine.rows import Row, rows_of
+from engine.runs import PostgresRuns
 from engine.search import Question, find, refresh_statistics
 from engine.space import (
     Space,
@@ -28,13 +29,14 @@ from engine.space import (
     checked_vectors,
     embed_missing,
 )
+from engine.telemetry import embed
 
 __all__ = ["PostgresEngine"]
 
 STALE_STATISTICS = 0.1
 
 
-class PostgresEngine:
+class PostgresEngine(PostgresRecords, PostgresRuns):
     """Records, pages, runs and search in one Postgres database.
 
     `url` is a DSN or the folder of an embedded server; None means `DATABASE_URL`, else the embedded server in
@@ -140,44 +142,49 @@ class PostgresEngine:
         space, embedder = await self._prepare_space()
         return await embed_missing(self._database, space, embedder, texts, on_embedded)
 
-    async def sync_records(self, *, connection_id: str, name: str, records: Sequence[RecordInput]) -> SyncReport:
+    async def sync_records(
+        self,
+        *,
+        connection_id: str,
+        name: str,
+        records: Sequence[RecordInput],
+        merge: bool = False,
+        last_sync_id: str | None = None,
+    ) -> SyncReport:
         """Insert or replace records by external id, in one transaction; the entity's other records stay.
 
-        Raises InvalidRecord, before anything is written, for a malformed record or an id given twice.
+        With `merge`, a record that is there keeps what is not given. Raises InvalidRecord, before anything is
+        written, for a malformed record or an id given twice.
         """
-        entity = _entity(connection_id, name)
-        rows = rows_of(records)
-        if not rows:
+        entity, sync_id = entity_key(connection_id, name), check_sync_id(last_sync_id)
+        given = rows_of(records)
+        if not given and sync_id is None:
             return SyncReport()
-        embedded = await self._embed(rows)
+        embedded: set[bytes] = set()
 
-        async def write(connection: Connection) -> SyncReport:
-            return await write_records(connection, await _ensure(connection, entity), rows)
+        async def resolve(connection: Connection) -> list[Row]:
+            return await merged_rows(connection, entity, records) if merge else given
 
-        report = await self._database.transact(write)
+        async def write(connection: Connection) -> SyncReport | None:
+            key = await ensure_entity(connection, entity)
+            rows = await resolve(connection)
+            if not embedded.issuperset(_hashes(rows)):
+                return None
+            report = await write_records(connection, key, rows, keep_pages=merge)
+            if sync_id is not None:
+                await connection.execute(named("keep_sync_id"), {"id": key, "last_sync_id": sync_id})
+            return report
+
+        spent, report = SyncReport(), None
+        while report is None:  # again only where another writer changed a text that is merged into
+            rows = await self._database.transact(resolve) if merge else given
+            spent += await self._embed([row for row in rows if row.embed_hash not in embedded])
+            embedded.update(_hashes(rows))
+            report = await self._database.transact(write)
         self._uncounted += report.added + report.updated
         if self._uncounted > STALE_STATISTICS * self._counted:
             await self.optimize(tolerance=STALE_STATISTICS)
-        return report + embedded
-
-    async def get_records(
-        self, *, connection_id: str, name: str, filter: Mapping[str, object] | None = None
-    ) -> list[dict[str, object]]:
-        """The records of an entity as `{external_id, data}`, by external id in code point order."""
-        condition, values = _condition(filter)
-        return await self._database.fetch(
-            sql.SQL(
-                "SELECT record.external_id, record.data FROM syncline.record JOIN syncline.entity "
-                "ON entity.id = record.entity_id WHERE entity.connection_id = %(connection_id)s "
-                'AND entity.name = %(name)s AND {} ORDER BY record.external_id COLLATE "C"'
-            ).format(condition),
-            {**values, "connection_id": clean_text(connection_id), "name": clean_text(name)},
-        )
-
-    async def delete_entity(self, *, connection_id: str, name: str) -> bool:
-        """Delete an entity with its records and pages. Its vectors stay, for texts that come back."""
-        values = {"connection_id": clean_text(connection_id), "name": clean_text(name)}
-        return bool(await self._database.fetch(named("delete_entity"), values))
+        return report + spent
 
     async def swap_pages(
         self,
@@ -188,14 +195,14 @@ class PostgresEngine:
         on_embedded: Callable[[int], None] | None = None,
     ) -> SyncReport:
         """Commit the vectors of what is new, then swap pages, records and ledger rows in one transaction."""
-        entity = _entity(connection_id, name)
+        entity = entity_key(connection_id, name)
         items = page_rows(pages)
         if not items:
             return SyncReport()
         embedded = await self._embed([row for item in items for row in item.rows], on_embedded)
 
         async def write(connection: Connection) -> SyncReport:
-            return await write_pages(connection, await _ensure(connection, entity), items)
+            return await write_pages(connection, await ensure_entity(connection, entity), items)
 
         return await self._database.transact(write) + embedded
 
@@ -204,13 +211,7 @@ class PostgresEngine:
     ) -> list[dict[str, Any]]:
         """Up to `count` stored pages with an id above `after`, by id; `other_than` leaves out those chunked
         with these settings."""
-        values = {
-            "connection_id": clean_text(connection_id),
-            "name": clean_text(name),
-            "other_than": other_than,
-            "after": after,
-            "count": count,
-        }
+        values = {**entity_key(connection_id, name), "other_than": other_than, "after": after, "count": count}
         return await self._database.fetch(named("stored_pages"), values)
 
     async def get_page(self, url: str) -> dict[str, object] | None:
@@ -226,8 +227,8 @@ class PostgresEngine:
 
         Raises EngineError where another process is crawling the entity.
         """
-        values = _entity(connection_id, name, start_url)
-        entity = await self._database.transact(lambda connection: _ensure(connection, values))
+        key, start = entity_key(connection_id, name), clean_text(start_url)
+        entity = await self._database.transact(lambda connection: ensure_entity(connection, key, start))
         connection = await self._database.hold()
         ledger = PostgresLedger(self._database, connection, entity, name, clean_text(run_id))
         try:
@@ -242,45 +243,32 @@ class PostgresEngine:
         query: str,
         *,
         entity: str | None = None,
+        connection_id: str | None = None,
         k: int = 10,
         mode: SearchMode = "hybrid",
         filter: Mapping[str, object] | None = None,
     ) -> list[SearchHit]:
-        """The best `k` records, best first. `entity` is a name or a start URL, `filter` over their data.
+        """The best `k` records, best first; of one entity (a name or a start URL), of one connection, or of all.
 
-        Raises InvalidQuery for an empty query, a `k` below one, an unknown mode or entity.
+        Raises InvalidFilter, and InvalidQuery for an empty query, a `k` below one, an unknown mode, entity or
+        connection.
         """
-        if not query.strip():
-            raise InvalidQuery("The query is empty: say what to look for.")
-        if k < 1:
-            raise InvalidQuery(f"k is {k}: ask for at least one hit.")
-        if mode not in ("hybrid", "vector", "text"):
-            raise InvalidQuery(f"Unknown search mode {mode!r}: hybrid, vector or text.")
-        where, values = _condition(filter)
-        if entity is not None:
-            values["entity"] = (await self.find_entity(entity))["id"]
-            where = sql.SQL("record.entity_id = %(entity)s AND {}").format(where)
+        check_question(query, k, mode)
+        where, values = condition(filter)
+        entities = await self._restrict(entity, connection_id)
+        if entities is not None:
+            values["entities"] = entities
+            where = sql.SQL("record.entity_id = ANY(%(entities)s) AND {}").format(where)
         space = await self._database.transact(active_space) if mode != "text" else None
         text = clean_text(query)
         vector = None
         if space is not None:
             embedder = await self.embedder()
-            embeddings = await embedder.embed([text], kind="query")
+            embeddings = await embed(embedder, [text], "query")
             vector = checked_vectors(embedder, space, embeddings, 1)[0]
-        question = Question(text, k, where, values, space, vector, mode != "vector", bool(entity or filter))
+        restricted = entities is not None or bool(filter)
+        question = Question(text, k, where, values, space, vector, mode != "vector", restricted)
         return await self._database.transact(lambda connection: find(connection, question))
-
-    async def find_entity(self, entity: str) -> dict[str, Any]:
-        """`id`, `connection_id` and `name` of the entity of this name or start URL; InvalidQuery if none."""
-        plain = clean_text(entity).rstrip("/")
-        names = [clean_text(entity), plain, f"{plain}/"]
-        names += [f"CRAWL_{name}" for name in names]
-        rows = await self._database.fetch(named("resolve_entity"), {"names": names})
-        if rows:
-            return rows[0]
-        known = [site["name"] for site in await self.sites()]
-        listed = ", ".join(known[:10]) if known else "the store is empty; crawl a site first"
-        raise InvalidQuery(f"No site or entity is called {entity!r}. Known: {listed}.")
 
     async def writable(self) -> bool:
         """True where the store's tables may be written; nothing is."""
@@ -306,75 +294,7 @@ class PostgresEngine:
         space = await self._database.transact(active_space)
         return {"store": self.where, **row, "embedder": space.name if space else None}
 
-    async def start_run(
-        self, run_id: str, *, sync: str, input: Mapping[str, object], parent: str | None = None
-    ) -> None:
-        """Write the row of a run that begins now."""
-        await self._database.fetch(
-            named("start_run"),
-            {
-                "id": clean_text(run_id),
-                "sync": clean_text(sync),
-                "parent": None if parent is None else clean_text(parent),
-                "input": Jsonb(clean_json(input)),
-            },
-        )
 
-    async def beat_run(self, run_id: str, counters: Mapping[str, object] | None = None) -> None:
-        """Say that the run is alive, and how far it is; EngineError where nobody started it."""
-        given = Jsonb(clean_json(counters)) if counters is not None else None
-        await self._change_run("beat_run", run_id, counters=given)
-
-    async def end_run(
-        self, run_id: str, *, state: str, output: Mapping[str, object] | None = None, error: str | None = None
-    ) -> None:
-        """Write how the run ended: succeeded, failed or cancelled; EngineError where nobody started it."""
-        await self._change_run(
-            "end_run",
-            run_id,
-            state=state,
-            output=Jsonb(clean_json(output)) if output is not None else None,
-            error=clean_text(error) if error is not None else None,
-        )
-
-    async def get_runs(self, *, run_id: str | None = None, limit: int = 20) -> list[dict[str, object]]:
-        """The latest runs, newest first, or the one with this id."""
-        values = {"id": None if run_id is None else clean_text(run_id), "limit": limit}
-        return await self._database.fetch(named("runs"), values)
-
-    async def _change_run(self, name: str, run_id: str, **values: object) -> None:
-        if not await self._database.fetch(named(name), {"id": clean_text(run_id), **values}):
-            raise EngineError(f"There is no run {run_id!r}: start_run opens one.")
-
-
-def _entity(connection_id: str, name: str, start_url: str | None = None) -> dict[str, object]:
-    """What names an entity, checked."""
-    return {
-        "connection_id": check_name("connection_id", connection_id),
-        "name": check_name("name", name),
-        "start_url": None if start_url is None else clean_text(start_url),
-    }
-
-
-async def _ensure(connection: Connection, entity: Mapping[str, object]) -> int:
-    """The entity's id; its row is locked until the transaction ends, so that its writers take turns."""
-    row = await (await connection.execute(named("ensure_entity"), entity)).fetchone()
-    assert row is not None, "INSERT ... RETURNING gives a row"
-    return int(row["id"])
-
-
-def _condition(filter: Mapping[str, object] | None) -> tuple[sql.Composable, dict[str, object]]:
-    """A filter over the records' data as SQL, built of constants and parameter names only (promise E4)."""
-    parsed = parse(filter)
-    text, values = to_sql(parsed, "record.data" if _reads_markdown(parsed) else "record.facts")
-    return sql.SQL(text), values
-
-
-def _reads_markdown(filter: Filter) -> bool:
-    match filter:
-        case And(parts) | Or(parts):
-            return any(map(_reads_markdown, parts))
-        case Not(part):
-            return _reads_markdown(part)
-        case Comparison(path):
-            return path[0] == "markdown"
+def _hashes(rows: Sequence[Row]) -> set[bytes]:
+    """Keys of the texts that are to be embedded."""
+    return {row.embed_hash for row in rows if row.embed_hash is not None}

@@ -6,6 +6,9 @@ from typing import Any, Literal, Protocol
 from engine.models import Embeddings, PageInput, RecordInput, SearchHit, SyncReport
 
 __all__ = [
+    "DEAD_AFTER",
+    "DIED",
+    "LIVE",
     "Crawls",
     "EmbedKind",
     "Embedder",
@@ -19,6 +22,18 @@ __all__ = [
     "SearchMode",
     "Sites",
 ]
+
+DEAD_AFTER = 30.0
+"""Seconds without a heartbeat after which a run's process is taken for dead."""
+
+LIVE = ("running", "cancelling")
+"""States of a run that has not ended."""
+
+DIED = (
+    f"The run's process gave no sign of life for {DEAD_AFTER:.0f} seconds: it was killed, or its machine stopped. "
+    "Run the sync again."
+)
+"""What the error of a run that died says."""
 
 EmbedKind = Literal["document", "query"]
 SearchMode = Literal["hybrid", "vector", "text"]
@@ -46,15 +61,53 @@ class Embedder(Protocol):
 
 
 class Records(Protocol):
-    """Named collections of records: an entity is (connection_id, name)."""
+    """Named collections of records: an entity is (connection_id, name). A name that is empty, too long or holds
+    control characters is an InvalidRecord everywhere."""
 
-    async def sync_records(self, *, connection_id: str, name: str, records: Sequence[RecordInput]) -> SyncReport:
-        """Insert or replace records by external id, in one transaction; others of the entity stay."""
+    async def create_entity(self, *, connection_id: str, name: str) -> dict[str, Any]:
+        """The entity as it is, made where there is none: id, connection_id, name, start_url, last_sync_id,
+        created_at, updated_at (when it was last written to)."""
+
+    async def get_entity(self, *, connection_id: str, name: str) -> dict[str, Any]:
+        """The entity, as `create_entity` gives it; UnknownEntity, which names the nearest, where there is none."""
+
+    async def sync_records(
+        self,
+        *,
+        connection_id: str,
+        name: str,
+        records: Sequence[RecordInput],
+        merge: bool = False,
+        last_sync_id: str | None = None,
+    ) -> SyncReport:
+        """Insert or replace records by external id, in one transaction; others of the entity stay.
+
+        A record that is replaced no longer belongs to a page. With `merge`, a record that is there keeps what is
+        not given: top-level fields of its data, its text and place, and its page; a text that changes is embedded
+        anew. `last_sync_id`, a cursor of the sync's own, is kept with the entity in the same transaction, also
+        without records; without both nothing happens.
+
+        Raises InvalidRecord, before anything is written, for a malformed record or an id given twice.
+        """
 
     async def get_records(
-        self, *, connection_id: str, name: str, filter: Mapping[str, object] | None = None
+        self,
+        *,
+        connection_id: str,
+        name: str,
+        filter: Mapping[str, object] | None = None,
+        sort: Sequence[str] = (),
+        limit: int | None = None,
+        offset: int = 0,
     ) -> list[dict[str, object]]:
-        """The records of an entity as `{external_id, data}`, by external id."""
+        """The records of an entity as `{external_id, data}`; none where there is no such entity.
+
+        They are sorted by fields of their data (`"price"`, `"-meta.date"` for the latest first), then by external
+        id in code point order. Raises InvalidFilter, and InvalidQuery for a malformed sort, limit or offset.
+        """
+
+    async def delete_records(self, *, connection_id: str, name: str, external_ids: Sequence[str]) -> int:
+        """Delete records by external id, in one transaction; how many there were. Other ids are ignored."""
 
     async def delete_entity(self, *, connection_id: str, name: str) -> bool:
         """Delete an entity with its records and pages; False where there is none."""
@@ -86,27 +139,54 @@ class Search(Protocol):
         query: str,
         *,
         entity: str | None = None,
+        connection_id: str | None = None,
         k: int = 10,
         mode: SearchMode = "hybrid",
         filter: Mapping[str, object] | None = None,
     ) -> list[SearchHit]:
-        """The best `k` records, best first."""
+        """The best `k` records, best first; of one entity (a name or a start URL), of one connection, or of the
+        whole store. Raises InvalidQuery for a connection or entity that there is not."""
 
 
 class Runs(Protocol):
-    """Every run of a sync is a row with a state and an end (promise S2)."""
+    """Every run of a sync is a row with a state and an end (promise S2).
+
+    `running`, `cancelling`, then `succeeded`, `failed`, `cancelled`, or `died`: a run without a heartbeat for
+    `DEAD_AFTER` seconds has lost its process. It ended with its last heartbeat, and its error is `DIED`. A beat
+    revives it, since the process may only have been asleep.
+    """
 
     async def start_run(
         self, run_id: str, *, sync: str, input: Mapping[str, object], parent: str | None = None
-    ) -> None: ...
+    ) -> None:
+        """Write the row of a run that begins, anew where there is one, and mark the runs that died."""
 
-    async def beat_run(self, run_id: str, counters: Mapping[str, object] | None = None) -> None: ...
+    async def beat_run(
+        self, run_id: str, counters: Mapping[str, object] | None = None, *, state: str | None = None
+    ) -> None:
+        """Say that the run is alive; `counters`, where given, replace those of the row.
+
+        `state="cancelling"` says that it was told to stop. No beat takes that back: without a state a running or
+        cancelling run stays what it is, and one that died runs again. A run that has ended is left as it is.
+        Raises EngineError where nobody started the run.
+        """
 
     async def end_run(
-        self, run_id: str, *, state: str, output: Mapping[str, object] | None = None, error: str | None = None
-    ) -> None: ...
+        self,
+        run_id: str,
+        *,
+        state: str,
+        counters: Mapping[str, object] | None = None,
+        output: Mapping[str, object] | None = None,
+        error: str | None = None,
+    ) -> None:
+        """Write how the run ended: succeeded, failed or cancelled; EngineError where nobody started it."""
 
-    async def get_runs(self, *, run_id: str | None = None, limit: int = 20) -> list[dict[str, object]]: ...
+    async def get_runs(
+        self, *, run_id: str | None = None, parent: str | None = None, limit: int = 20
+    ) -> list[dict[str, Any]]:
+        """The latest runs, newest first; the one with an id, or the children of one. One that died is shown so,
+        whether somebody has marked it or not."""
 
 
 class LedgerPage(Protocol):

@@ -1,23 +1,22 @@
 """Records as rows: checked, cleaned, hashed and weighed for the text index (pure)."""
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, cast
 
 from engine.bm25 import record_weights, term_id
 from engine.clean import canonical, clean_json, clean_text, digest
 from engine.errors import InvalidRecord
-from engine.models import RecordInput
+from engine.models import PageInput, RecordInput
 from engine.queries import quote_lexeme
 
-__all__ = ["Row", "check_name", "record_text", "rows_of"]
+__all__ = ["MOST_INTEGER", "Row", "merge_row", "pages_of", "record_text", "rows_of", "taken_id"]
 
 MOST_WORDS = 16_000  # non-zero elements of a sparsevec
 MOST_WORD_BYTES = 500_000  # a tsvector holds 1 MB
 MOST_INTEGER = 2**31 - 1
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _FIELDS = frozenset(RecordInput.__annotations__)
 
 
@@ -97,13 +96,6 @@ class Row:
         )
 
 
-def check_name(kind: str, name: object) -> str:
-    """`name` of an entity or a connection: 1 to 8,000 characters, none of them a control character."""
-    if not isinstance(name, str) or not name.strip() or len(name) > 8_000 or _CONTROL.search(name):
-        raise InvalidRecord(f"The {kind} {name!r} must be text of 1 to 8,000 characters without control characters.")
-    return clean_text(name)
-
-
 def record_text(record: Mapping[str, Any]) -> str | None:
     """The text of a record as given: `text`, else `data["markdown"]`, else None."""
     text = record.get("text")
@@ -125,6 +117,83 @@ def rows_of(records: Sequence[RecordInput]) -> list[Row]:
         seen.add(row.external_id)
         rows.append(row)
     return rows
+
+
+def pages_of(pages: Sequence[PageInput]) -> list[tuple[PageInput, list[Row]]]:
+    """Pages of one call as they are stored, with the rows of their records.
+
+    Raises InvalidRecord where one is malformed, or a page or an external id is given twice.
+    """
+    prepared: dict[str, tuple[PageInput, list[Row]]] = {}
+    owners: dict[str, str] = {}
+    for page in map(_page, pages):
+        if page.url in prepared:
+            raise InvalidRecord(f"The page {page.url} is given twice in one call.")
+        rows = rows_of(page.records)
+        for row in rows:
+            owner = owners.setdefault(row.external_id, page.url)
+            if owner != page.url:
+                raise InvalidRecord(f"external_id {row.external_id!r} is given by two pages: {owner} and {page.url}.")
+        prepared[page.url] = (page, rows)
+    return list(prepared.values())
+
+
+def taken_id(external_id: str, url: str, owner: str | None) -> InvalidRecord:
+    """The error for a page's external id that a record of another page, or of none, has already."""
+    held = f"the page {owner}" if owner is not None else "a record without a page"
+    return InvalidRecord(
+        f"external_id {external_id!r} of the page {url} belongs to {held} already: nothing was written."
+    )
+
+
+def _page(page: PageInput) -> PageInput:
+    url = clean_text(page.url)
+    try:
+        metadata = cast("dict[str, object]", clean_json(page.metadata))
+        anchors = cast("list[Any]", clean_json([list(anchor) for anchor in page.anchors]))
+        datetime.fromtimestamp(page.fetched_at, UTC)
+    except (TypeError, ValueError, OverflowError, OSError) as error:
+        raise InvalidRecord(
+            f"The page {url} holds metadata, anchors or a time that cannot be stored: {error}."
+        ) from None
+    return replace(
+        page,
+        url=url,
+        markdown=clean_text(page.markdown),
+        anchors=anchors,
+        metadata=metadata,
+        links=[clean_text(link) for link in page.links],
+        aliases=[clean_text(alias) for alias in page.aliases],
+        depth=min(page.depth, MOST_INTEGER),
+        etag=None if page.etag is None else clean_text(page.etag),
+        last_modified=None if page.last_modified is None else clean_text(page.last_modified),
+        content_hash=clean_text(page.content_hash),
+        extractor=clean_text(page.extractor),
+        chunk_settings=clean_text(page.chunk_settings),
+    )
+
+
+def merge_row(old: Row, record: RecordInput) -> Row:
+    """A record that is there and what a merge gives of it: what is not given stays, `data` by its top-level keys.
+
+    `record` is one that `rows_of` takes. A text that changes is what is embedded, unless that is given too.
+    """
+    given = {name: value for name, value in record.items() if value is not None}
+    kept: dict[str, Any] = {
+        "text": old.content,
+        "embed_text": old.embed_text or "",
+        "headings": old.headings,
+        "terms": old.terms,
+        "anchor": old.anchor,
+        "span": old.span,
+        "position": old.position,
+        "weight": old.weight,
+    }
+    merged = {**kept, **given, "data": {**old.data, **record["data"]}}
+    text = record_text(merged)
+    if "embed_text" not in given and (text is None or clean_text(text) != old.text):
+        del merged["embed_text"]
+    return _row(0, cast("RecordInput", merged))
 
 
 def _row(number: int, record: RecordInput) -> Row:

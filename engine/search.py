@@ -238,6 +238,8 @@ async def _hits(connection: Connection, best: Sequence[tuple[int, float]]) -> li
             score=round(score, 6),
             external_id=rows[key]["external_id"],
             entity=rows[key]["entity"],
+            fetched_at=rows[key]["fetched_at"],
+            changed_at=rows[key]["changed_at"],
         )
         for key, score in best
         if key in rows

@@ -17,6 +17,7 @@ from engine.errors import EmbedderError, StoreUnavailable
 from engine.models import Embeddings, SyncReport
 from engine.protocols import Embedder
 from engine.queries import query
+from engine.telemetry import embed
 
 __all__ = ["Space", "activate_space", "active_space", "build_index", "checked_vectors", "embed_missing"]
 
@@ -110,7 +111,7 @@ async def embed_missing(
     report = SyncReport(reused=len(held))
     for start in range(0, len(missing), BATCH):
         batch = missing[start : start + BATCH]
-        embeddings = await embedder.embed([texts[key] for key in batch], kind="document")
+        embeddings = await embed(embedder, [texts[key] for key in batch], "document")
         vectors = checked_vectors(embedder, space, embeddings, len(batch))
         await _store(database, space, batch, vectors)
         report += SyncReport(

@@ -55,7 +55,7 @@ class SyncContext(Generic[In]):
     run_id: str
     log: logging.LoggerAdapter[logging.Logger]
     run: "Run" = field(repr=False)
-    child: "Callable[[str | Sync[Any, Any], object], Awaitable[Any]]" = field(repr=False)
+    child: "Callable[[str | Sync[Any, Any], object, float | None], Awaitable[Any]]" = field(repr=False)
     agents: Mapping[str, Any] = field(default_factory=dict)
     vectors: Mapping[str, Any] = field(default_factory=dict)
     llm: Any = None
@@ -74,12 +74,16 @@ class SyncContext(Generic[In]):
 
     @overload
     async def sync(
-        self, sync: "Sync[ChildIn, ChildOut]", input: ChildIn | Mapping[str, object] | None = None
+        self,
+        sync: "Sync[ChildIn, ChildOut]",
+        input: ChildIn | Mapping[str, object] | None = None,
+        *,
+        timeout: float | None = None,
     ) -> ChildOut: ...
 
     @overload
-    async def sync(self, sync: str, input: object = None) -> Any: ...
+    async def sync(self, sync: str, input: object = None, *, timeout: float | None = None) -> Any: ...
 
-    async def sync(self, sync: "str | Sync[Any, Any]", input: object = None) -> Any:
+    async def sync(self, sync: "str | Sync[Any, Any]", input: object = None, *, timeout: float | None = None) -> Any:
         """Run another sync of the same runtime as a child of this run, and return its output."""
-        return await self.child(sync, input)
+        return await self.child(sync, input, timeout)

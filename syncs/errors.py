@@ -5,6 +5,9 @@
     ├── DuplicateSync          two syncs of one runtime share a key or an id
     ├── MissingEngine          a runtime without an engine
     ├── UnknownSync            no sync of the runtime has this key or id
+    ├── UnusableApp            `module:name` does not lead to a runtime
+    ├── RunCancelled           the result of a started run that was cancelled
+    ├── DeadlineExceeded       a run was not done in its time; it is marked failed
     └── InvalidData            data does not fit a schema; `problems` says where and why
         ├── InvalidInput       nothing was run
         └── InvalidOutput      the sync ran, and its run is marked failed
@@ -16,14 +19,17 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 __all__ = [
+    "DeadlineExceeded",
     "DuplicateSync",
     "InvalidData",
     "InvalidInput",
     "InvalidOutput",
     "InvalidSyncDefinition",
     "MissingEngine",
+    "RunCancelled",
     "SyncError",
     "UnknownSync",
+    "UnusableApp",
     "did_you_mean",
 ]
 
@@ -46,6 +52,18 @@ class MissingEngine(SyncError):
 
 class UnknownSync(SyncError):
     """No sync of the runtime has this key or id; the message names the nearest."""
+
+
+class UnusableApp(SyncError):
+    """`module:name` does not lead to a runtime; the message says which part is wrong."""
+
+
+class RunCancelled(SyncError):
+    """A started run was cancelled, so that it has no result; the cause is the cancellation."""
+
+
+class DeadlineExceeded(SyncError, TimeoutError):
+    """A run was not done within its `timeout`; it was cancelled and is marked failed."""
 
 
 class InvalidData(SyncError):

@@ -26,7 +26,7 @@ _COUNT_NAME = re.compile("token", re.IGNORECASE)
 _SECRETS_IN_TEXT = (
     (re.compile(r"(?<=://)[^/?#\s]*@"), f"{MASK}@"),
     (
-        re.compile(rf"((?:^|[?&;,\s])[\w-]{{0,40}}?{_SECRET}[\w-]{{0,40}}=)[^&;\s]+", re.IGNORECASE),
+        re.compile(rf"((?:^|[?&;,\s'\"(])[\w-]{{0,40}}?{_SECRET}[\w-]{{0,40}}=['\"]?)[^&;\s'\")]+", re.IGNORECASE),
         rf"\1{MASK}",
     ),
     (re.compile(r"\b(Bearer|Basic)\s+[\w.~+/=-]{8,}", re.IGNORECASE), rf"\1 {MASK}"),

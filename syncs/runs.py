@@ -13,8 +13,9 @@ from engine.protocols import Engine
 from syncs.context import Progress, RunLog
 from syncs.redaction import snapshot, without_secrets
 from syncs.schemas import problems_of
+from syncs.telemetry import RunSpan
 
-__all__ = ["Run", "to_its_end"]
+__all__ = ["OnProgress", "Run", "to_its_end"]
 
 T = TypeVar("T")
 
@@ -40,18 +41,21 @@ class Run:
         run_id: str,
         parent: str | None,
         input: object,
-        on_progress: OnProgress | None,
+        listeners: tuple[OnProgress, ...],
+        span: RunSpan,
     ) -> None:
         self.sync = sync
         self.run_id = run_id
+        self.listeners = listeners
         self.output: object = None
         self.log = RunLog(sync, run_id)
         self._engine = engine
         self._parent = parent
         self._input = input
-        self._on_progress = on_progress
+        self._span = span
         self._counters: Mapping[str, object] = {}
         self._cancelled = threading.Event()
+        self._beats: set[asyncio.Task[None]] = set()
 
     @property
     def cancelled(self) -> bool:
@@ -59,19 +63,23 @@ class Run:
         return self._cancelled.is_set()
 
     def cancel(self) -> None:
-        """Tell a plain function that it should return."""
-        self._cancelled.set()
+        """Tell a plain function that it should return, and the row that it was told."""
+        if not self.cancelled:
+            self._cancelled.set()
+            self._start_beating(self._beat("cancelling"))
 
     def progress(self, message: str, counters: Mapping[str, object]) -> None:
-        """Keep the counters for the next heartbeat and tell the listener, on the event loop."""
+        """Keep the counters for the next heartbeat and tell the listeners, on the event loop."""
         self._counters = {**self._counters, **counters}
-        if self._on_progress is None:
-            return
         report = Progress(self.sync, self.run_id, message, self._counters)
         if threading.get_ident() == self._thread:
-            self._on_progress(report)
-        else:
-            self._loop.call_soon_threadsafe(self._on_progress, report)
+            self._tell(report)
+        elif self.listeners:
+            self._loop.call_soon_threadsafe(self._tell, report)
+
+    def _tell(self, report: Progress) -> None:
+        for listener in self.listeners:
+            listener(report)
 
     async def __aenter__(self) -> "Run":
         self._loop = asyncio.get_running_loop()
@@ -82,22 +90,23 @@ class Run:
             # The row may be there by now, and a row has an end.
             await self._finish(error)
             raise
-        self._heart = asyncio.create_task(self._beat(), name=f"heartbeat of run {self.run_id}")
+        self._start_beating(self._keep_beating())
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._heart.cancel()
         if error is not None and not isinstance(error, asyncio.CancelledError):
             error.add_note(f"in sync {self.sync}, run {self.run_id}")
         await self._finish(error)
 
     async def _finish(self, error: BaseException | None) -> None:
         if isinstance(error, asyncio.CancelledError):
-            self.cancel()
+            self._cancelled.set()
+        state, reason = _outcome(error)
+        self._span.end(state, reason)
         try:
-            await self._write(self._end(error))
+            await self._write(self._end(state, reason))
         except (EngineError, OSError) as unwritten:
             if error is None:
                 raise
@@ -106,14 +115,17 @@ class Run:
     async def _start(self) -> None:
         await self._engine.start_run(self.run_id, sync=self.sync, input=snapshot(self._input), parent=self._parent)
 
-    async def _end(self, error: BaseException | None) -> None:
-        await self._engine.beat_run(self.run_id, snapshot(self._counters))
-        if error is None:
-            await self._engine.end_run(self.run_id, state="succeeded", output=snapshot(self.output))
-        elif isinstance(error, asyncio.CancelledError | KeyboardInterrupt):
-            await self._engine.end_run(self.run_id, state="cancelled")
-        else:
-            await self._engine.end_run(self.run_id, state="failed", error=_described(error))
+    async def _end(self, state: str, reason: str | None) -> None:
+        for beat in self._beats:
+            beat.cancel()
+        await asyncio.gather(*self._beats, return_exceptions=True)  # none may be written after the end
+        await self._engine.end_run(
+            self.run_id,
+            state=state,
+            counters=snapshot(self._counters),
+            output=snapshot(self.output) if state == "succeeded" else None,
+            error=reason,
+        )
 
     async def _write(self, work: Coroutine[Any, Any, None]) -> None:
         """Write to the row whatever happens, but for no longer than `END_SECONDS` after a cancellation."""
@@ -126,14 +138,20 @@ class Run:
             hurry()
         await to_its_end(task, hurry)
 
-    async def _beat(self) -> None:
+    def _start_beating(self, beats: Coroutine[Any, Any, None]) -> None:
+        self._beats.add(self._loop.create_task(beats, name=f"heartbeat of run {self.run_id}"))
+
+    async def _keep_beating(self) -> None:
         while True:
             await asyncio.sleep(HEARTBEAT_SECONDS)
-            try:
-                await self._engine.beat_run(self.run_id, snapshot(self._counters))
-            except (EngineError, OSError) as error:
-                # A store that is away for a moment is no reason to end the run: its own calls will say so.
-                self.log.warning("the run's heartbeat could not be written: %s", error)
+            await self._beat("cancelling" if self.cancelled else None)
+
+    async def _beat(self, state: str | None = None) -> None:
+        try:
+            await self._engine.beat_run(self.run_id, snapshot(self._counters), state=state)
+        except (EngineError, OSError) as error:
+            # A store that is away for a moment is no reason to end the run: its own calls will say so.
+            self.log.warning("the run's heartbeat could not be written: %s", error)
 
 
 async def to_its_end(task: "asyncio.Future[T]", on_cancel: Callable[[], object]) -> T:
@@ -154,6 +172,15 @@ async def to_its_end(task: "asyncio.Future[T]", on_cancel: Callable[[], object])
     if failure is not None:
         cancelled.add_note(f"meanwhile there was {failure!r}")
     raise cancelled
+
+
+def _outcome(error: BaseException | None) -> tuple[str, str | None]:
+    """The state of a run that ended so, and its error without secrets."""
+    if error is None:
+        return "succeeded", None
+    if isinstance(error, asyncio.CancelledError | KeyboardInterrupt):
+        return "cancelled", None
+    return "failed", _described(error)
 
 
 def _described(error: BaseException) -> str:

@@ -16,12 +16,13 @@ __all__ = ["Decorator", "Options", "SchemaOptions", "Sync", "create_sync"]
 
 In = TypeVar("In")
 Out = TypeVar("Out")
+OutCo = TypeVar("OutCo", covariant=True)
 
 _ID = re.compile(r"[A-Za-z0-9][\w.:/-]{0,199}")
 
 
 @dataclass(frozen=True, slots=True)
-class Sync(Generic[In, Out]):
+class Sync(Generic[In, OutCo]):
     """What `create_sync` makes, and a runtime runs.
 
     `id` is "" where none was given: the key that the sync is registered under is its id then. `payload` is
@@ -33,10 +34,10 @@ class Sync(Generic[In, Out]):
     label: str
     input_schema: Any
     output_schema: Any
-    execute: Callable[[SyncContext[In]], Awaitable[Out] | Out]
+    execute: Callable[[SyncContext[In]], Awaitable[OutCo] | OutCo]
     payload: Any = None
     input_adapter: TypeAdapter[In] = field(kw_only=True, repr=False, compare=False)
-    output_adapter: TypeAdapter[Out] = field(kw_only=True, repr=False, compare=False)
+    output_adapter: TypeAdapter[OutCo] = field(kw_only=True, repr=False, compare=False)
 
 
 class Options(TypedDict, total=False):

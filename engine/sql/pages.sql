@@ -44,8 +44,9 @@ FROM syncline.entity ORDER BY entity.name, entity.connection_id;
 
 -- name: resolve_entity
 SELECT id, connection_id, name FROM syncline.entity
-WHERE name = ANY(%(names)s) OR start_url = ANY(%(names)s)
-ORDER BY (connection_id = 'SYSTEM') DESC, connection_id;
+WHERE (name = ANY(%(names)s) OR start_url = ANY(%(names)s))
+  AND (%(connection_id)s::text IS NULL OR connection_id = %(connection_id)s::text)
+ORDER BY (name = %(given)s) DESC, (connection_id = 'SYSTEM') DESC, connection_id COLLATE "C", id;
 
 -- name: writable
 SELECT NOT pg_is_in_recovery() AND NOT current_setting('transaction_read_only')::boolean
@@ -58,23 +59,3 @@ SELECT current_setting('server_version') AS server,
        (SELECT count(*) FROM syncline.page WHERE content_hash IS NOT NULL) AS pages,
        (SELECT count(*) FROM syncline.record) AS records,
        pg_database_size(current_database()) AS bytes;
-
--- name: runs
-SELECT id, parent, sync, state, input, output, counters, error, started_at, heartbeat_at, ended_at
-FROM syncline.run WHERE %(id)s::text IS NULL OR id = %(id)s::text
-ORDER BY started_at DESC, id LIMIT %(limit)s;
-
--- name: start_run
-INSERT INTO syncline.run (id, parent, sync, state, input) VALUES (%(id)s, %(parent)s, %(sync)s, 'running', %(input)s)
-ON CONFLICT (id) DO UPDATE SET
-    parent = EXCLUDED.parent, sync = EXCLUDED.sync, state = EXCLUDED.state, input = EXCLUDED.input, output = NULL,
-    counters = '{}', error = NULL, started_at = now(), heartbeat_at = now(), ended_at = NULL;
-
--- name: beat_run
-UPDATE syncline.run SET heartbeat_at = now(), counters = coalesce(%(counters)s, counters) WHERE id = %(id)s
-RETURNING id;
-
--- name: end_run
-UPDATE syncline.run SET state = %(state)s, output = %(output)s, error = %(error)s, heartbeat_at = now(), ended_at = now()
-WHERE id = %(id)s
-RETURNING id;

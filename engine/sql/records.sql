@@ -4,6 +4,27 @@ ON CONFLICT (connection_id, name) DO UPDATE
 SET start_url = coalesce(EXCLUDED.start_url, entity.start_url), updated_at = now()
 RETURNING id;
 
+-- name: create_entity
+-- The update of nothing gives back the row that is there, and no race can lose it.
+INSERT INTO syncline.entity (connection_id, name) VALUES (%(connection_id)s, %(name)s)
+ON CONFLICT (connection_id, name) DO UPDATE SET name = EXCLUDED.name
+RETURNING id, connection_id, name, start_url, last_sync_id, created_at, updated_at;
+
+-- name: get_entity
+SELECT id, connection_id, name, start_url, last_sync_id, created_at, updated_at
+FROM syncline.entity WHERE connection_id = %(connection_id)s AND name = %(name)s;
+
+-- name: entity_names
+SELECT id, connection_id, name FROM syncline.entity
+WHERE %(connection_id)s::text IS NULL OR connection_id = %(connection_id)s::text
+ORDER BY connection_id COLLATE "C", name COLLATE "C";
+
+-- name: keep_sync_id
+UPDATE syncline.entity SET last_sync_id = %(last_sync_id)s WHERE id = %(id)s;
+
+-- name: touch_entity
+UPDATE syncline.entity SET updated_at = now() WHERE connection_id = %(connection_id)s AND name = %(name)s RETURNING id;
+
 -- name: delete_entity
 DELETE FROM syncline.entity WHERE connection_id = %(connection_id)s AND name = %(name)s RETURNING id;
 
@@ -12,6 +33,13 @@ SELECT id, page_id, external_id, data, content_hash, embed_hash, position,
        lower(span) AS span_start, upper(span) AS span_end, anchor, headings, terms, weight
 FROM syncline.record WHERE entity_id = %(entity)s AND external_hash = ANY(%(hashes)s)
 ORDER BY position, id;
+
+-- name: whole_records
+SELECT record.external_id, record.data, record.content, record.embed_text, record.position,
+       lower(record.span) AS span_start, upper(record.span) AS span_end, record.anchor, record.headings, record.terms,
+       record.weight
+FROM syncline.record JOIN syncline.entity ON entity.id = record.entity_id
+WHERE entity.connection_id = %(connection_id)s AND entity.name = %(name)s AND record.external_hash = ANY(%(hashes)s);
 
 -- name: records_of_pages
 SELECT id, page_id, external_id, data, content_hash, embed_hash, position,
@@ -46,6 +74,9 @@ WHERE id = %(id)s;
 
 -- name: delete_records
 DELETE FROM syncline.record WHERE id = ANY(%(ids)s);
+
+-- name: delete_by_hash
+DELETE FROM syncline.record WHERE entity_id = %(entity)s AND external_hash = ANY(%(hashes)s);
 
 -- name: held_elsewhere
 SELECT record.external_id, page.url

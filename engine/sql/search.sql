@@ -32,7 +32,8 @@ SELECT count(*) AS n FROM syncline.record WHERE lexemes IS NOT NULL;
 SELECT record.id, record.external_id, coalesce(record.content, record.data ->> 'markdown') AS markdown,
        record.anchor, record.headings, entity.name AS entity,
        coalesce(page.url, record.data ->> 'source_url', '') AS url,
-       coalesce(page.metadata ->> 'title', record.data ->> 'title', '') AS title
+       coalesce(page.metadata ->> 'title', record.data ->> 'title', '') AS title,
+       page.fetched_at, page.changed_at
 FROM syncline.record
 JOIN syncline.entity ON entity.id = record.entity_id
 LEFT JOIN syncline.page ON page.id = record.page_id

@@ -4,6 +4,8 @@ import typer
 
 from syncs.cli.crawling import crawl
 from syncs.cli.database import db
+from syncs.cli.mcp import mcp
+from syncs.cli.running import runs, sync, syncs
 from syncs.cli.searching import page, search
 from syncs.cli.sites import remove, sites
 from syncs.cli.upkeep import doctor, status
@@ -18,7 +20,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for command in (crawl, search, page, sites, remove, status, doctor):
+for command in (crawl, search, page, sites, remove, status, doctor, syncs, sync, runs, mcp):
     app.command()(command)
 app.add_typer(db, name="db")
 

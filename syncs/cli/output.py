@@ -13,14 +13,23 @@ import typer
 from rich.console import Console
 
 from chunking import ChunkingError, TiktokenCounter
-from engine import EngineError, InvalidFilter, InvalidQuery, PostgresEngine, UnknownEmbedder
+from engine import EngineError, InvalidFilter, InvalidQuery, PostgresEngine, UnknownEmbedder, UnknownEntity
 from ingest import BadInput, IngestError
-from syncs.errors import InvalidInput, SyncError
+from syncs.errors import InvalidInput, SyncError, UnknownSync, UnusableApp
 from syncs.redaction import without_secrets
 
 __all__ = ["fail", "notice", "print_json", "run", "run_with_engine", "show"]
 
-WRONG_INPUT = (BadInput, InvalidFilter, InvalidInput, InvalidQuery, UnknownEmbedder)
+WRONG_INPUT = (
+    BadInput,
+    InvalidFilter,
+    InvalidInput,
+    InvalidQuery,
+    UnknownEmbedder,
+    UnknownEntity,
+    UnknownSync,
+    UnusableApp,
+)
 FAILED, WRONG, INTERRUPTED = 1, 2, 130
 
 # What a page's text could do to a terminal. Tabs and line ends are text.

@@ -11,6 +11,7 @@ from ingest import CrawledPage
 from syncs.crawl.chunks import chunk_page, chunk_settings, records_of
 from syncs.crawl.models import SiteCrawlIn
 from syncs.crawl.tally import Tally
+from syncs.telemetry import batch_span
 
 __all__ = ["PageStore", "rechunk"]
 
@@ -88,9 +89,10 @@ class PageStore:
 
 async def swap(engine: Engine, entity: str, pages: Sequence[PageInput], tally: Tally, *, count: bool = True) -> None:
     """Swap pages in one transaction, and count what that did."""
-    report = await engine.swap_pages(
-        connection_id=CONNECTION, name=entity, pages=pages, on_embedded=tally.count_embedded
-    )
+    with batch_span(entity, len(pages), sum(len(page.records) for page in pages)):
+        report = await engine.swap_pages(
+            connection_id=CONNECTION, name=entity, pages=pages, on_embedded=tally.count_embedded
+        )
     tally.wrote(len(pages) if count else 0, report)
 
 

@@ -13,6 +13,7 @@ from syncs.crawl.models import (
     LeftOut,
     PageCounts,
 )
+from syncs.telemetry import count_pages
 
 __all__ = ["Tally"]
 
@@ -38,6 +39,7 @@ class Tally:
             self.fetched += 1
             return
         self._outcomes[page.outcome] += 1
+        count_pages(page.outcome.value)
         self.transient = self.transient or page.transient
         if page.outcome in _LISTED:
             self._left_out.append(LeftOut(url=page.url, outcome=page.outcome.value, reason=page.reason))
@@ -45,6 +47,7 @@ class Tally:
     def wrote(self, pages: int, report: SyncReport) -> None:
         """Count a committed page swap."""
         self.stored += pages
+        count_pages("stored", pages)
         self._written += report
 
     def count_embedded(self, texts: int) -> None:

@@ -119,3 +119,6 @@ CREATE TABLE syncline.run (
     ended_at     timestamptz
 );
 CREATE INDEX run_started ON syncline.run (started_at DESC);
+CREATE INDEX run_parent ON syncline.run (parent) WHERE parent IS NOT NULL;
+-- The few runs that may have died. Not by heartbeat: a beat that changes no index is a cheaper write.
+CREATE INDEX run_live ON syncline.run (id) WHERE state IN ('running', 'cancelling');

@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
+import psycopg
 import pytest
 
 from engine.embedders.fake import HashEmbedder
@@ -13,6 +15,7 @@ from engine.protocols import Engine
 
 OpenEngine = Callable[[HashEmbedder], AbstractAsyncContextManager[Engine]]
 With = Callable[[Callable[[Engine], Coroutine[Any, Any, None]]], None]
+Age = Callable[[Engine, str, float], None]
 
 
 @pytest.fixture(params=["mock", pytest.param("postgres", marks=pytest.mark.slow)])
@@ -49,3 +52,22 @@ def on(open_engine: OpenEngine) -> With:
         asyncio.run(main())
 
     return run
+
+
+@pytest.fixture
+def age(request: pytest.FixtureRequest) -> Age:
+    """`age(engine, run_id, seconds)` sets back the start and the last heartbeat of a run, as if it were older."""
+
+    def set_back(engine: Engine, run_id: str, seconds: float) -> None:
+        names = ("started_at", "heartbeat_at")
+        if isinstance(engine, MockEngine):
+            run = engine._runs[run_id]
+            run.update({name: run[name] - timedelta(seconds=seconds) for name in names})
+            return
+        with psycopg.connect(request.getfixturevalue("database_url")) as connection:
+            changed = ", ".join(f"{name} = {name} - make_interval(secs => %(seconds)s)" for name in names)
+            connection.execute(
+                f"UPDATE syncline.run SET {changed} WHERE id = %(id)s", {"seconds": seconds, "id": run_id}
+            )
+
+    return set_back

@@ -160,6 +160,16 @@ def test_data_comes_back_as_it_was_given(on: With) -> None:
     on(scenario)
 
 
+def test_true_for_one_is_a_change(on: With) -> None:
+    async def scenario(engine: Engine) -> None:
+        for value in (1, True, 1.0):
+            assert (await engine.sync_records(**USERS, records=[record("a", n=value)])).unchanged == 0
+            (found,) = await engine.get_records(**USERS)
+            assert repr(found["data"]) == repr({"n": value})
+
+    on(scenario)
+
+
 def test_what_is_read_is_a_copy(on: With) -> None:
     async def scenario(engine: Engine) -> None:
         given: dict[str, Any] = {"list": [1]}
@@ -284,6 +294,42 @@ def test_the_time_of_a_change_stays_while_the_content_does(on: With) -> None:
         assert await changed() == first
         await engine.swap_pages(**SITE, pages=[page("https://x.org/a", "two")])
         assert await changed() != first
+
+    on(scenario)
+
+
+@pytest.mark.parametrize("wrong", [{"metadata": {"x": object()}}, {"fetched_at": float("nan")}, {"fetched_at": 1e300}])
+def test_a_page_that_cannot_be_stored_is_refused_before_anything_is_embedded(
+    open_engine: OpenEngine, wrong: dict[str, Any]
+) -> None:
+    async def scenario() -> None:
+        embedder, url = HashEmbedder(), "https://x.org/a"
+        async with open_engine(embedder) as engine:
+            bad = PageInput(**{"url": url, "records": page(url, "text").records, **wrong})
+            with pytest.raises(InvalidRecord, match=url):
+                await engine.swap_pages(**SITE, pages=[bad])
+            assert await engine.swap_pages(**SITE, pages=[]) == SyncReport()
+            assert await engine.sites() == []
+            assert embedder.texts == 0
+
+    asyncio.run(scenario())
+
+
+def test_an_external_id_of_another_page_is_refused_and_both_pages_are_named(on: With) -> None:
+    async def scenario(engine: Engine) -> None:
+        url = "https://x.org/a"
+        await engine.swap_pages(**SITE, pages=[page(url, "one")])
+        await engine.sync_records(**SITE, records=[record("free")])
+        thief = PageInput(url="https://x.org/b", records=page(url, "two").records)
+        with pytest.raises(InvalidRecord, match=r"https://x\.org/b belongs to the page https://x\.org/a"):
+            await engine.swap_pages(**SITE, pages=[thief])
+        with pytest.raises(InvalidRecord, match="belongs to a record without a page"):
+            await engine.swap_pages(**SITE, pages=[PageInput(url="https://x.org/c", records=[record("free")])])
+        assert [site["pages"] for site in await engine.sites()] == [1]
+        assert len(await engine.get_records(**SITE)) == 2
+        # Where the owner gives it up in the same swap, it is free.
+        both = [PageInput(url=url, records=[], content_hash="none"), thief]
+        assert changes(await engine.swap_pages(**SITE, pages=both)) == {"added": 1, "deleted": 1}
 
     on(scenario)
 

@@ -23,6 +23,11 @@ ROWS: Mapping[str, Mapping[str, object]] = {
     "boolean": {"n": True, "lang": None, "tags": [True, None, [7]]},
     "nothing": {},
     "odd": {"n": [10], "meta": [{"level": 2}, "x"], "lang": "é' OR 1=1 --", "big": 2**53 + 1},
+    "early": {"at": "2024-01-02T01:30:00+02:00"},
+    "midnight": {"at": "2024-01-02", "tags": ["2024-01-02"]},
+    "midnight2": {"at": "2024-01-02 00:00:00.000Z"},
+    "late": {"at": "2024-01-02T23:59:59.5-0030"},
+    "never": {"at": "2024-02-30"},
     "exact": {"n": 0.1, "big": float(2**53), "price": -1e-7, "tags": []},
 }
 EVERY = sorted(ROWS)
@@ -63,6 +68,22 @@ FILTERS: Sequence[tuple[Mapping[str, object], Sequence[str]]] = [
     ({"day": {"gte": "2024-05-01", "lt": "2024-06-01"}}, ["text"]),
     ({"n": {"gt": False}}, ["boolean"]),
     ({"n": {"lt": True}}, []),
+    # dates and times: two of them by time, whatever their offset and form, but equal only where the text is
+    ({"at": {"lt": "2024-01-02"}}, ["early"]),
+    ({"at": {"lte": "2024-01-02"}}, ["early", "midnight", "midnight2"]),
+    ({"at": {"gte": "2024-01-02T00:00:00Z"}}, ["late", "midnight", "midnight2", "never"]),
+    ({"at": {"gt": "2024-01-02T00:00:00Z", "lt": "2024-01-03T00:29:59.500001Z"}}, ["late"]),
+    ({"at": {"gt": "2024-01-03T00:29:59.4+00:00"}}, ["late", "never"]),
+    ({"at": {"lt": "2024-01-01T19:00-05"}}, ["early"]),
+    ({"at": "2024-01-02"}, ["midnight"]),
+    ({"at": {"in": ["2024-01-02T00:00:00Z"]}}, []),
+    ({"tags": {"contains": "2024-01-02"}}, ["midnight"]),
+    # ... and with any other text by code point, as a month or a day that there is not
+    ({"at": {"gte": "2024-02"}}, ["never"]),
+    ({"at": {"lt": "2024-01-02T"}}, ["midnight", "midnight2"]),
+    ({"at": {"lt": "2024-02-30"}}, ["early", "late", "midnight", "midnight2"]),
+    ({"lang": {"gt": "2024-01-02"}}, ["odd", "text", "text2"]),
+    ({"n": {"lt": "2024-01-02"}}, ["text"]),
     # in, not_in
     ({"n": {"in": [10, "9", None]}}, ["float", "numbers", "text2"]),
     ({"lang": {"in": [None, "en"]}}, ["boolean", "text"]),
@@ -102,7 +123,7 @@ FILTERS: Sequence[tuple[Mapping[str, object], Sequence[str]]] = [
     ({"or": [{"n": 10, "price": 100}, {"lang": "EN"}]}, ["float", "text2"]),
     ({"not": {"n": 10}}, all_but("float", "numbers")),
     ({"not": {"n": {"gt": 9}}}, all_but("float", "numbers")),
-    ({"not": {"or": [{"lang": {"exists": True}}, {"n": {"exists": True}}]}}, ["nothing"]),
+    ({"not": {"or": [{"lang": {"exists": True}}, {"n": {"exists": True}}, {"at": {"exists": True}}]}}, ["nothing"]),
     ({"not": {}}, []),
 ]
 

@@ -6,7 +6,7 @@ import pytest
 
 from engine.errors import InvalidRecord
 from engine.models import RecordInput
-from engine.rows import MOST_WORD_BYTES, MOST_WORDS, Row, check_name, rows_of
+from engine.rows import MOST_WORD_BYTES, MOST_WORDS, Row, rows_of
 
 
 def row(**fields: Any) -> Row:
@@ -108,13 +108,3 @@ def test_words_of_any_signs_are_quoted_in_the_lexemes() -> None:
 def test_true_for_one_is_a_change() -> None:
     assert row(data={"a": True}).place() != row(data={"a": 1}).place()
     assert row(data={"a": 1, "b": 2}).place() == row(data={"b": 2, "a": 1}).place()
-
-
-@pytest.mark.parametrize("name", ["", "  ", "a\0", "a\nb", "\x7f", "x" * 8_001, None, 3])
-def test_a_name_of_an_entity_is_text_without_control_characters(name: object) -> None:
-    with pytest.raises(InvalidRecord, match="The name"):
-        check_name("name", name)
-
-
-def test_a_name_may_be_a_long_url() -> None:
-    assert check_name("name", "https://x.org/" + "a" * 7_000).startswith("https://x.org/")

@@ -61,7 +61,7 @@ def test_the_command_exits_with_the_code_of_its_work(result: int | None, code: i
         (EmbedderRefused("k"), 1),
         (SpaceMismatch("m"), 1),
         (VocabularyUnavailable("v"), 1),
-        (UnknownSync("n"), 1),
+        (UnknownSync("n"), 2),
     ],
 )
 def test_an_error_is_its_sentence_and_its_code(error: Exception, code: int, capsys: Capture) -> None:

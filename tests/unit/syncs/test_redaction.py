@@ -40,6 +40,8 @@ def test_counts_of_tokens_and_absent_secrets_are_kept() -> None:
         ("postgres://me:hunter2@db:5432/x?sslmode=require", "postgres://***@db:5432/x?sslmode=require"),
         ("https://x.org/a?token=hunter2&page=2", "https://x.org/a?token=***&page=2"),
         ("host=db password=hunter2 dbname=x", "host=db password=*** dbname=x"),
+        ("KeyError: 'password=hunter2'", "KeyError: 'password=***'"),
+        ('Settings(api_key="hunter2", n=1)', 'Settings(api_key="***", n=1)'),
         ("Authorization: Bearer hunter2hunter2", "Authorization: Bearer ***"),
         ("Incorrect API key provided: sk-proj-0123456789abcdef0123", "Incorrect API key provided: sk-***"),
         ("https://x.org/@me and a@b.org", "https://x.org/@me and a@b.org"),

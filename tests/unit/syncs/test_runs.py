@@ -94,17 +94,10 @@ async def cancelled(runtime: Runtime, started: asyncio.Event, times: int = 1) ->
 @pytest.mark.parametrize("times", [1, 3])
 def test_a_cancelled_run_is_ended_as_cancelled_and_the_cancellation_goes_on(times: int) -> None:
     class Slow(MockEngine):
-        async def end_run(
-            self,
-            run_id: str,
-            *,
-            state: str,
-            output: Mapping[str, object] | None = None,
-            error: str | None = None,
-        ) -> None:
+        async def end_run(self, run_id: str, **end: Any) -> None:
             for _ in range(5):
                 await asyncio.sleep(0)
-            await super().end_run(run_id, state=state, output=output, error=error)
+            await super().end_run(run_id, **end)
 
     async def main() -> None:
         started = asyncio.Event()
@@ -139,11 +132,23 @@ def test_a_cancelled_plain_function_is_asked_to_return_and_waited_for() -> None:
             loop.call_soon_threadsafe(started.set)
             while not ctx.cancelled:
                 pass
+            shown.wait(5)
             told.set()
 
-        engine = MockEngine()
+        class Watched(MockEngine):
+            async def beat_run(
+                self, run_id: str, counters: Mapping[str, object] | None = None, *, state: str | None = None
+            ) -> None:
+                await super().beat_run(run_id, counters, state=state)
+                states.append((await row(self))["state"])
+                shown.set()
+
+        states: list[str] = []
+        shown = threading.Event()
+        engine = Watched()
         await cancelled(Runtime(engine=engine, syncs={"it": works}), started)
         assert told.is_set()
+        assert states == ["cancelling"]
         assert (await row(engine))["state"] == "cancelled"
 
     asyncio.run(main())
@@ -207,11 +212,13 @@ def test_a_heartbeat_carries_the_counters_and_outlives_a_store_that_is_away(
     class Away(MockEngine):
         beats = 0
 
-        async def beat_run(self, run_id: str, counters: Mapping[str, object] | None = None) -> None:
+        async def beat_run(
+            self, run_id: str, counters: Mapping[str, object] | None = None, *, state: str | None = None
+        ) -> None:
             self.beats += 1
             if self.beats == 1:
                 raise StoreUnavailable("away for a moment")
-            await super().beat_run(run_id, counters)
+            await super().beat_run(run_id, counters, state=state)
             beaten.set()
 
     @create_sync(id="beats")
@@ -229,14 +236,7 @@ def test_a_heartbeat_carries_the_counters_and_outlives_a_store_that_is_away(
 
 def test_a_failure_is_not_hidden_by_a_store_that_cannot_write_its_end() -> None:
     class Away(MockEngine):
-        async def end_run(
-            self,
-            run_id: str,
-            *,
-            state: str,
-            output: Mapping[str, object] | None = None,
-            error: str | None = None,
-        ) -> None:
+        async def end_run(self, run_id: str, **end: Any) -> None:
             raise StoreUnavailable("the database is down")
 
     @create_sync(id="fails")

@@ -115,21 +115,26 @@ def test_a_runtime_without_engine_is_an_error() -> None:
         Runtime(syncs={"double": double})
 
 
-def test_leaving_the_runtime_closes_the_engine() -> None:
+def test_leaving_the_runtime_closes_the_engine_and_the_model_even_where_one_fails_to_close() -> None:
+    closed: list[str] = []
+
     class Closing(MockEngine):
-        closed = False
-
         async def aclose(self) -> None:
-            self.closed = True
+            closed.append("engine")
 
-    async def main() -> Closing:
-        engine = Closing()
-        async with Runtime(engine=engine, syncs={"double": double}) as opened:
+    class Model:
+        async def aclose(self) -> None:
+            closed.append("llm")
+            raise OSError("already gone")
+
+    async def main() -> None:
+        async with Runtime(engine=Closing(), syncs={"double": double}, llm=Model()) as opened:
             await opened.sync("double", {"n": 1})
-            assert not engine.closed
-        return engine
+            assert closed == []
 
-    assert asyncio.run(main()).closed
+    with pytest.raises(OSError, match="already gone"):
+        asyncio.run(main())
+    assert sorted(closed) == ["engine", "llm"]
 
 
 @pytest.mark.promise("S1")
