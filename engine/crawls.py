@@ -10,6 +10,7 @@ from psycopg.types.json import Jsonb
 
 from engine.clean import clean_json, clean_text, digest
 from engine.database import Connection, Database
+from engine.departures import missing_after, state_after
 from engine.errors import EngineError
 from engine.failures import store_error
 from engine.queries import query
@@ -106,12 +107,14 @@ class PostgresLedger:
         return [LedgerPage(**row) for row in rows]
 
     async def settle(self, url: str, outcome: str, reason: str, facts: Mapping[str, object]) -> None:
-        """This crawl is done with `url` without storing it. What the store holds of the page stays."""
+        """This crawl is done with `url` without storing it. What the store holds of the page stays for now; with
+        the fact `gone`, until `retire_pages`."""
         await self._rows(
             "settle",
             crawl=self._crawl,
             url_hash=digest(clean_text(url)),
-            state=outcome,
+            state=state_after(outcome, facts),
+            missing=missing_after(outcome, facts),
             keep=outcome in ("unchanged", "failed", "quarantined"),
             reason=clean_text(reason),
             etag=_text(facts.get("etag")),

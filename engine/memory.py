@@ -8,8 +8,9 @@ from typing import Any
 
 from engine.alignment import align
 from engine.clean import clean_json
+from engine.departures import missing_after, state_after, too_many
 from engine.errors import EngineError
-from engine.models import PageInput, SyncReport
+from engine.models import PageInput, RetireReport, SyncReport
 from engine.rows import Row
 
 __all__ = ["MemoryEntity", "MemoryPage", "MemoryRecord", "MockLedger", "change", "swap"]
@@ -56,6 +57,7 @@ class MemoryPage:
     aliases: Sequence[str] = ()
     fetched_at: datetime | None = None
     changed_at: datetime | None = None
+    missing_since: datetime | None = None
 
     @property
     def stored(self) -> bool:
@@ -66,7 +68,7 @@ class MemoryPage:
         """Take over everything that a swap brings."""
         if self.content_hash != page.content_hash:
             self.changed_at = datetime.now(UTC)
-        self.state, self.reason, self.settled = "stored", "", crawl
+        self.state, self.reason, self.settled, self.missing_since = "stored", "", crawl, None
         self.depth, self.links = page.depth, tuple(page.links)
         self.aliases = tuple(sorted({*self.aliases, *page.aliases}))
         self.etag, self.last_modified, self.content_hash = page.etag, page.last_modified, page.content_hash
@@ -93,6 +95,7 @@ class MemoryEntity:
     crawl: int = 0
     crawl_options: object = None
     crawling: bool = False
+    last_page_id: int = 0
 
     def __post_init__(self) -> None:
         self.updated_at = self.created_at
@@ -102,13 +105,46 @@ class MemoryEntity:
         names = ("id", "connection_id", "name", "start_url", "last_sync_id", "created_at", "updated_at")
         return {name: getattr(self, name) for name in names}
 
+    def retire(self, *, most: float, grace: float, prune: bool) -> RetireReport:
+        """Take the pages that are gone out, with their records, as `retire_pages` does."""
+        stored = [page for page in self.pages.values() if page.stored]
+        leaving = {page.url for page in stored if page.missing_since or (prune and page.crawl < self.crawl)}
+        if too_many(len(leaving), len(stored), most):
+            return RetireReport(refused=len(leaving))
+        for page in [self.pages[url] for url in leaving]:
+            page.state = "gone" if page.state == "stored" else page.state
+            page.missing_since = page.missing_since or _now()
+            page.content_hash = page.etag = page.last_modified = None
+        kept = {key: record for key, record in self.records.items() if record.page not in leaving}
+        report = RetireReport(pages=len(leaving), records=len(self.records) - len(kept))
+        self.records = kept
+        self.purge(grace)
+        return report
+
+    def purge(self, grace: float) -> int:
+        """Forget the pages that left more than `grace` seconds ago; how many."""
+        expired = [
+            url
+            for url, page in self.pages.items()
+            if page.state == "gone"
+            and not page.stored
+            and page.missing_since
+            and (_now() - page.missing_since).total_seconds() > grace
+        ]
+        for url in expired:
+            del self.pages[url]
+        return len(expired)
+
     def touch(self) -> None:
         """Something is written to the entity now."""
         self.updated_at = _now()
 
     def page(self, url: str, address: str, depth: int) -> MemoryPage:
         """The page with this URL; a new one waits."""
-        return self.pages.setdefault(url, MemoryPage(len(self.pages) + 1, url, address, depth))
+        if url not in self.pages:
+            self.last_page_id += 1
+            self.pages[url] = MemoryPage(self.last_page_id, url, address, depth)
+        return self.pages[url]
 
     def records_of(self, url: str) -> list[MemoryRecord]:
         """A page's records in their order; those without a position last, as they were written."""
@@ -156,11 +192,14 @@ class MockLedger:
         return [copy(page) for page in free[:count]]
 
     async def settle(self, url: str, outcome: str, reason: str, facts: Mapping[str, Any]) -> None:
-        """This crawl is done with `url` without storing it. What the store holds of the page stays."""
+        """This crawl is done with `url` without storing it. What the store holds of the page stays for now; with
+        the fact `gone`, until `retire_pages`."""
         page = self._entity.pages.get(url)
         if page is not None:
             page.settled, page.reason = self._crawl, reason
-            page.state = "stored" if page.stored and outcome in KEEPING else outcome
+            said = missing_after(outcome, facts)
+            page.state = "stored" if page.stored and outcome in KEEPING else state_after(outcome, facts)
+            page.missing_since = {"gone": page.missing_since or _now(), "unknown": page.missing_since}.get(said)
             page.etag = facts.get("etag") or page.etag
             page.last_modified = facts.get("last_modified") or page.last_modified
             if facts.get("fetched_at") is not None:

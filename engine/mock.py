@@ -12,10 +12,11 @@ from typing import Any
 
 from engine.checks import check_count, check_external_ids, check_question, check_sync_id
 from engine.clean import clean_text
+from engine.departures import GRACE, MOST_LEAVING
 from engine.filters import matches, parse
 from engine.memory import MemoryEntity, MemoryRecord, MockLedger, change, swap
 from engine.memory_runs import MemoryRuns
-from engine.models import PageInput, RecordInput, SearchHit, SyncReport
+from engine.models import PageInput, RecordInput, RetireReport, SearchHit, SyncReport
 from engine.names import check_name, spellings, unknown_connection, unknown_entity, unknown_name
 from engine.protocols import Embedder, SearchMode
 from engine.rows import Row, merge_row, pages_of, rows_of, taken_id
@@ -183,8 +184,9 @@ class MockEngine(MemoryRuns):
         if not found:
             return None
         entity, page = max(found, key=lambda item: (item[1].stored, item[1].fetched_at or never))
-        names = ("url", "state", "reason", "metadata", "markdown", "anchors", "fetched_at", "changed_at")
+        names = ("url", "state", "reason", "metadata", "anchors", "fetched_at", "changed_at", "missing_since")
         row: dict[str, object] = {name: deepcopy(getattr(page, name)) for name in names}
+        row["markdown"] = page.markdown if page.stored else None
         title = page.metadata.get("title", "")
         return {**row, "title": title, "entity": entity.name, "aliases": list(page.aliases)}
 
@@ -224,6 +226,20 @@ class MockEngine(MemoryRuns):
             }
             for page in pages[:count]
         ]
+
+    async def retire_pages(
+        self,
+        *,
+        connection_id: str,
+        name: str,
+        most: float = MOST_LEAVING,
+        grace: float = GRACE,
+        prune: bool = False,
+    ) -> RetireReport:
+        """Take the pages that visits found gone out of the store, as `PostgresEngine` does."""
+        entity = self._open(_key(connection_id, name))
+        entity.touch()
+        return entity.retire(most=most, grace=grace, prune=prune)
 
     async def optimize(self, *, tolerance: float = 0.0) -> None:
         """Nothing to do: there are no statistics and no index."""

@@ -9,6 +9,7 @@ __all__ = [
     "Embeddings",
     "PageInput",
     "RecordInput",
+    "RetireReport",
     "SearchHit",
     "SyncReport",
 ]
@@ -73,6 +74,15 @@ class SyncReport:
     def __add__(self, other: "SyncReport") -> "SyncReport":
         mine, theirs = asdict(self), asdict(other)
         return SyncReport(**{name: mine[name] + theirs[name] for name in mine})
+
+
+@dataclass(frozen=True, slots=True)
+class RetireReport:
+    """Pages that left the store, with their records. `refused` pages would have left, had there been fewer."""
+
+    pages: int = 0
+    records: int = 0
+    refused: int = 0
 
 
 @dataclass(frozen=True, slots=True)

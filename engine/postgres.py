@@ -10,10 +10,11 @@ from engine.checks import check_question, check_sync_id
 from engine.clean import clean_text, digest
 from engine.crawls import PostgresLedger
 from engine.database import Connection, Database
+from engine.departures import GRACE, MOST_LEAVING, too_many
 from engine.embedders import describe_choice, open_embedder
 from engine.embedders.batches import count_bytes
 from engine.errors import SpaceMismatch
-from engine.models import PageInput, RecordInput, SearchHit, SyncReport
+from engine.models import PageInput, RecordInput, RetireReport, SearchHit, SyncReport
 from engine.pages import page_rows, write_pages, write_records
 from engine.protocols import Embedder, SearchMode
 from engine.queries import query as named
@@ -237,6 +238,29 @@ class PostgresEngine(PostgresRecords, PostgresRuns):
             await connection.close()
             raise
         return ledger
+
+    async def retire_pages(
+        self, *, connection_id: str, name: str, most: float = MOST_LEAVING, grace: float = GRACE, prune: bool = False
+    ) -> RetireReport:
+        """Take the pages that visits found gone out of the store: records at once, ledger rows after `grace`
+        seconds. Nothing leaves where more than the share `most` of the stored pages would. With `prune`, pages
+        that the last crawl had nothing to do with leave, too. Vectors stay, for pages that come back."""
+        key = entity_key(connection_id, name)
+
+        async def retire(connection: Connection) -> RetireReport:
+            entity = await ensure_entity(connection, key)
+            cursor = await connection.execute(named("leaving_pages"), {"entity": entity, "prune": prune})
+            row = await cursor.fetchone()
+            assert row is not None, "an aggregate gives a row"
+            leaving = row["leaving"]
+            if too_many(len(leaving), row["stored"], most):
+                return RetireReport(refused=len(leaving))
+            cursor = await connection.execute(named("hide_pages"), {"ids": leaving})
+            records = cursor.rowcount
+            await connection.execute(named("purge_pages"), {"entity": entity, "grace": grace})
+            return RetireReport(pages=len(leaving), records=records)
+
+        return await self._database.transact(retire)
 
     async def search(
         self,

@@ -3,7 +3,8 @@
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
-from engine.models import Embeddings, PageInput, RecordInput, SearchHit, SyncReport
+from engine.departures import GRACE, MOST_LEAVING
+from engine.models import Embeddings, PageInput, RecordInput, RetireReport, SearchHit, SyncReport
 
 __all__ = [
     "DEAD_AFTER",
@@ -277,6 +278,15 @@ class Crawls(Protocol):
         self, *, connection_id: str, name: str, other_than: str | None = None, after: int = 0, count: int = 50
     ) -> list[dict[str, Any]]:
         """Stored pages with an id above `after`, by id; `other_than` leaves out those chunked with these settings."""
+
+    async def retire_pages(
+        self, *, connection_id: str, name: str, most: float = MOST_LEAVING, grace: float = GRACE, prune: bool = False
+    ) -> RetireReport:
+        """Take the pages out of the store that visits found gone, at the end of a crawl (promise E3).
+
+        Their records go at once, their ledger rows after `grace` seconds. Nothing leaves where more than the share
+        `most` of the stored pages would. With `prune`, pages that the last crawl had nothing to do with leave, too.
+        """
 
     async def optimize(self, *, tolerance: float = 0.0) -> None:
         """Bring statistics and indexes up to date after many writes."""

@@ -1,8 +1,11 @@
 """From a URL to pages as markdown: crawl a site, or convert one document. Knows nothing of chunks and stores."""
 
-from ingest.crawler import check_scope, crawl
+from ingest.crawler import Settings, check_scope, crawl
 from ingest.errors import BadInput, BlockedAddress, FetchError, IngestError, StartRefused
 from ingest.fetcher import FakeFetcher, HttpFetcher
+from ingest.folder import FolderFetcher
+from ingest.frontier import Found
+from ingest.given import site_url
 from ingest.ledger import KnownPage, MemoryLedger, PageLedger
 from ingest.models import (
     Anchor,
@@ -14,7 +17,10 @@ from ingest.models import (
     Outcome,
     SkippedPage,
 )
+from ingest.pace import Politeness
 from ingest.page import html_to_markdown
+from ingest.session import Session
+from ingest.survey import Explanation, explain, map_site
 from ingest.to_markdown import MarkdownRules
 from ingest.urls import identity as normal_url
 
@@ -23,11 +29,14 @@ __all__ = [
     "BadInput",
     "BlockedAddress",
     "CrawledPage",
+    "Explanation",
     "FakeFetcher",
     "FetchError",
     "FetchRequest",
     "FetchResponse",
     "Fetcher",
+    "FolderFetcher",
+    "Found",
     "HttpFetcher",
     "IngestError",
     "KnownPage",
@@ -36,10 +45,16 @@ __all__ = [
     "MemoryLedger",
     "Outcome",
     "PageLedger",
+    "Politeness",
+    "Session",
+    "Settings",
     "SkippedPage",
     "StartRefused",
     "check_scope",
     "crawl",
+    "explain",
     "html_to_markdown",
+    "map_site",
     "normal_url",
+    "site_url",
 ]

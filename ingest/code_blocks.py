@@ -33,6 +33,8 @@ _SAME_LANGUAGE = MappingProxyType(
         "sh": "bash",
         "shell": "bash",
         "js": "javascript",
+        "cjs": "javascript",
+        "mjs": "javascript",
     }
 )
 
@@ -40,7 +42,7 @@ _SAME_LANGUAGE = MappingProxyType(
 def code_language(pre: Tag) -> str:
     """The language of a code block, from the class names of the block, its code and what is around."""
     code = pre.find("code")
-    around = [pre, *([code] if isinstance(code, Tag) else []), *list(pre.parents)[:2]]
+    around = [pre, *([code] if isinstance(code, Tag) else []), *_wrappers(pre)]
     for element in around:
         written = element.get("data-lang") or element.get("data-language")
         names = [str(written)] if written else []
@@ -53,6 +55,12 @@ def code_language(pre: Tag) -> str:
             if language not in _NO_LANGUAGE:
                 return _SAME_LANGUAGE.get(language, language)
     return ""
+
+
+def _wrappers(pre: Tag) -> list[Tag]:
+    """The two elements around a block, and the box around a table of line numbers and code."""
+    parents = list(pre.parents)[:8]
+    return parents[:2] + [parent for parent in parents[2:] if "highlight" in parent.get_attribute_list("class")]
 
 
 def code_text(pre: Tag) -> str:

@@ -28,8 +28,8 @@ class FetchError(IngestError):
 
     `url` is the address that was asked for, `kind` one of `dns`, `refused`, `blocked_address`, `tls`,
     `timeout`, `reset`, `protocol`, `too_large`, `encoding`, `redirects`, `paused` (the host asked to be left
-    alone for longer than the crawl waits; `url` is then the host); `transient` is true where a later try may
-    succeed.
+    alone for longer than the crawl waits, or was given up; `url` is then the host); `transient` is true where
+    a later try may succeed.
     """
 
     def __init__(self, url: str, kind: str, reason: str, *, transient: bool = False) -> None:

@@ -45,8 +45,13 @@ _CREDENTIALS = frozenset({"authorization", "cookie"})
 
 
 def default_user_agent() -> str:
-    """`SYNCLINE_USER_AGENT` from the environment (it may name a contact), else this version's own name."""
-    return os.environ.get("SYNCLINE_USER_AGENT") or (f"syncline/{metadata.version('syncline')} (documentation indexer)")
+    """`SYNCLINE_USER_AGENT` from the environment, else this version's own name, with `SYNCLINE_CONTACT` in it.
+
+    The contact, a mail address or a web page, is how the operator of a site reaches whoever runs the crawl.
+    """
+    contact = os.environ.get("SYNCLINE_CONTACT", "").strip()
+    about = f"documentation indexer; +{contact}" if contact else "documentation indexer"
+    return os.environ.get("SYNCLINE_USER_AGENT") or f"syncline/{metadata.version('syncline')} ({about})"
 
 
 def is_text(content_type: str) -> bool:
@@ -84,7 +89,9 @@ class HttpFetcher:
         self._timeout = timeout
         agent = user_agent or default_user_agent()
         if not (agent.isascii() and agent.isprintable()):
-            raise BadInput("the user agent may only hold printable ASCII (see SYNCLINE_USER_AGENT)")
+            raise BadInput(
+                "the user agent may only hold printable ASCII (see SYNCLINE_USER_AGENT and SYNCLINE_CONTACT)"
+            )
         self._client = httpx.AsyncClient(
             transport=GuardedTransport(policy or AddressPolicy(), connections=concurrency, resolve=resolve),
             headers={
@@ -128,7 +135,10 @@ class HttpFetcher:
             body = await self._body(request, response)
         finally:
             await response.aclose()
-        return FetchResponse(address, response.status_code, dict(response.headers), body)
+        headers = dict(response.headers)
+        if "x-robots-tag" in headers:  # an agent named in one of them must not reach into the next
+            headers["x-robots-tag"] = "\n".join(response.headers.get_list("x-robots-tag"))
+        return FetchResponse(address, response.status_code, headers, body)
 
     async def _body(self, request: FetchRequest, response: httpx.Response) -> bytes:
         if not _wanted(request, response.headers.get("content-type", "")):

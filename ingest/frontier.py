@@ -1,26 +1,66 @@
-"""The frontier of one crawl: what to visit next, and what each visit means for what is known."""
+"""The frontier of one crawl: what to visit next, and what a visit means for what is known."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import AsyncIterable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
+from ingest.discovery import Source
 from ingest.ledger import KnownPage, PageLedger
+from ingest.markdown_page import markdown_copies
 from ingest.models import CrawledPage, Outcome, SkippedPage
 from ingest.scope import Scope
+from ingest.sitemaps import Listed
+from ingest.traps import Budget, Trap
 from ingest.urls import identity
 from ingest.visit import Visit
 
-__all__ = ["Frontier"]
+__all__ = ["Found", "Frontier"]
 
 BATCH = 64  # addresses taken from the ledger at once
 MOST_REDIRECTS = 10
+_UNKNOWN, _NEVER = 1 << 30, -1  # the depth of an address that was not met, and of one that is part of a trap
+REMEMBERED = 4_096  # links whose verdict is kept: the pages of a site mostly link to the same places
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An address that the crawl takes up: how far from the start, what named it, and the rule that admits it.
+
+    `source` is `start`, `link`, `redirect`, `canonical`, `sitemap`, `llms.txt`, `list` or `known` (from an
+    earlier crawl); `modified` is what a sitemap says of it.
+    """
+
+    url: str
+    depth: int
+    source: str
+    rule: str
+    modified: str = ""
 
 
 class Frontier:
-    """Takes addresses from the ledger in order, and settles visits in that same order."""
+    """Takes addresses from the ledger in order, and settles visits in that same order.
 
-    def __init__(self, ledger: PageLedger, scope: Scope) -> None:
+    `lists` are the site's lists of its pages: they are read when the start page is settled, after its links.
+    `copies` are markdown copies of pages, by the page's identity. With `follow` off, no links are followed.
+    `watch` is told of each address that is new to this crawl.
+    """
+
+    def __init__(
+        self,
+        ledger: PageLedger,
+        scope: Scope,
+        *,
+        lists: AsyncIterable[Source] | None = None,
+        copies: Mapping[str, str] | None = None,
+        follow: bool = True,
+        watch: Callable[[Found], None] | None = None,
+    ) -> None:
         self._ledger = ledger
         self._scope = scope
+        self._lists = lists
+        self._follow = follow
+        self._watch = watch
         self._ready: deque[KnownPage] = deque()
         self._may_hold_more = True
         # Addresses as hashes: a site's addresses would not fit in memory, their hashes do.
@@ -28,19 +68,34 @@ class Frontier:
         self._chains: dict[int, tuple[int, ...]] = {}
         self._replaced: set[int] = set()
         self._contents: dict[str, str] = {}
+        self._copies = dict(copies or {})
+        self._is_copy: set[int] = set()
+        self._budget = Budget()
+        self._admitted = lru_cache(REMEMBERED)(self._judge)
         self._start = ""
         self.counted = 0
         """Pages new, changed or unchanged so far: what a limit is held against."""
 
-    async def open(self, *, start: str) -> None:
-        """Begin with the start page, then every page of earlier crawls that is in scope (promise E3)."""
-        self._start = identity(start)
-        await self._discover([start], depth=0, forced=True)
+    @property
+    def traps(self) -> Sequence[Trap]:
+        """Addresses without end that were met, and left out."""
+        return self._budget.traps
+
+    async def open(self, *, start: str | None, listed: AsyncIterable[Source] | None = None) -> None:
+        """Begin with the start page or with what a given list names, then every page of earlier crawls that is in
+        scope (promise E3)."""
+        if start is not None:
+            self._start = identity(start)
+            await self._discover([start], depth=0, source="start", forced=True)
+        if listed is not None:
+            async for source in listed:
+                await self._discover_listed(source, depth=0)
         async for batch in self._ledger.known():
-            found = [(url, address, depth) for url, address, depth in batch if self._scope.admit(url).allowed]
-            found = [entry for entry in found if entry[0] != self._start]
+            found = [entry for entry in batch if entry[0] != self._start and self._revisits(entry[0])]
             self._depths.update((hash(url), depth) for url, _, depth in found)
             await self._ledger.discover(found)
+            for url, _, depth in found:
+                self._tell(url, depth, "known", "")
         self.counted = await self._ledger.counted()
 
     async def take(self, count: int) -> Sequence[KnownPage]:
@@ -55,30 +110,57 @@ class Frontier:
         """Discover what the visit linked to and decide what its page is."""
         known = visit.known
         depth = self._depths.get(hash(known.url), known.depth)
-        await self._discover(visit.links, depth=depth + 1)
+        usable = visit.page is not None or visit.outcome is Outcome.UNCHANGED
+        if hash(known.url) in self._is_copy and known.url != self._start:
+            return await self._skip(visit, Outcome.DUPLICATE, "the markdown copy of a page")
+        if usable:
+            self._note_copies(visit)
+        if self._follow:
+            links = [self._scope.followed(link) for link in visit.links]
+            await self._discover(links, depth=depth + 1, found_on=known.url)
+        if known.url == self._start and self._lists is not None:
+            async for source in self._lists:
+                await self._discover_listed(source, depth=1)
         if visit.redirect is not None:
             return await self._settle_redirect(visit, visit.redirect, depth)
-        if known.url == self._start and (visit.page is not None or visit.outcome is Outcome.UNCHANGED):
+        if known.url == self._start and usable:
             verdict = self._scope.admit(known.url)
             if not verdict.allowed:
                 reason = f"the start page is read for its links only: {verdict.rule}"
                 return await self._skip(visit, Outcome.SKIPPED, reason)
         if visit.page is None:
-            return await self._skip(visit, visit.outcome or Outcome.FAILED, visit.reason)
+            return await self._settle_without_page(visit, depth)
+        return await self._settle_page(visit, visit.page, depth)
+
+    async def _settle_page(self, visit: Visit, page: CrawledPage, depth: int) -> CrawledPage | SkippedPage:
+        known = visit.known
         if visit.canonical is not None and self._scope.admit(visit.canonical).allowed:
-            await self._discover([visit.canonical], depth=depth)
+            await self._discover([visit.canonical], depth=depth, source="canonical")
             canonical = identity(visit.canonical)
-            return await self._skip(visit, Outcome.DUPLICATE, f"its canonical address is {canonical}", canonical)
-        twin = await self._twin(visit.page)
+            reason = f"its canonical address is {canonical}"
+            return await self._skip(replace(visit, gone=known.stored), Outcome.DUPLICATE, reason, canonical)
+        twin = await self._twin(page)
         if twin is not None:
-            return await self._skip(visit, Outcome.DUPLICATE, f"the same content as {twin}", twin)
-        self._contents[visit.page.content_hash] = known.url
+            # What the store may hold of it is what it was before.
+            return await self._skip(
+                replace(visit, gone=known.stored), Outcome.DUPLICATE, f"the same content as {twin}", twin
+            )
+        self._contents[page.content_hash] = known.url
         self._note_replaced(known)
         self.counted += 1
-        return visit.page
+        return page
+
+    async def _settle_without_page(self, visit: Visit, depth: int) -> SkippedPage:
+        """What could not be read, or need not be stored. A markdown copy stands in for a page that is not there."""
+        outcome, copy = visit.outcome or Outcome.FAILED, self._copies.get(visit.known.url)
+        if copy is not None and outcome is not Outcome.UNCHANGED and not visit.transient:
+            await self._discover([copy], depth=depth, source="llms.txt")
+            reason = f"only its markdown copy can be read, {copy} ({visit.reason})"
+            return await self._skip(visit, Outcome.DUPLICATE, reason)
+        return await self._skip(visit, outcome, visit.reason)
 
     async def _skip(self, visit: Visit, outcome: Outcome, reason: str, alias_of: str | None = None) -> SkippedPage:
-        facts: dict[str, object] = {"fetched_at": visit.fetched_at, "alias_of": alias_of}
+        facts: dict[str, object] = {"fetched_at": visit.fetched_at, "alias_of": alias_of, "gone": visit.gone or None}
         if outcome is Outcome.UNCHANGED:
             # Only then: validators of what was not stored would turn the next answer into a 304 for it.
             facts |= {"etag": visit.etag, "last_modified": visit.last_modified}
@@ -101,20 +183,71 @@ class Frontier:
         if not verdict.allowed:
             return await self._skip(visit, Outcome.SKIPPED, f"redirects to {target}: {verdict.rule}")
         self._chains[hash(goal)] = chain
-        await self._discover([target], depth=depth)
+        if url in self._copies:
+            self._copies.setdefault(goal, self._copies[url])
+        await self._discover([target], depth=depth, source="redirect")
         return await self._skip(visit, Outcome.DUPLICATE, f"redirects to {target}", goal)
 
-    async def _discover(self, addresses: Sequence[str], *, depth: int, forced: bool = False) -> None:
+    async def _discover_listed(self, source: Source, *, depth: int) -> None:
+        """Add what a list names; of a page and its markdown copy, the page."""
+        originals = {copy: page for page, copy in self._copies.items()} if source.name == "llms.txt" else {}
+        for start in range(0, len(source.listed), 1_000):
+            batch = source.listed[start : start + 1_000]
+            listed = [
+                Listed(self._scope.followed(originals.get(one.address, one.address)), one.modified) for one in batch
+            ]
+            times = dict(listed)
+            await self._discover(list(times), depth=depth, source=source.name, times=times)
+
+    async def _discover(
+        self,
+        addresses: Sequence[str],
+        *,
+        depth: int,
+        source: str = "link",
+        forced: bool = False,
+        found_on: str = "",
+        times: Mapping[str, str] | None = None,
+    ) -> None:
         """Add what is new to the frontier, and what was known as farther from the start."""
         found = []
         for address in addresses:
-            url = identity(address)
-            if self._depths.get(hash(url), depth + 1) > depth and (forced or self._scope.admit(url).allowed):
-                found.append((url, address, depth))
-                self._depths[hash(url)] = depth
+            url, rule = self._admitted(address)
+            known_as = self._depths.get(hash(url), _UNKNOWN)
+            if known_as <= depth or (not forced and (rule is None or hash(url) in self._is_copy)):
+                continue
+            if known_as == _UNKNOWN and not forced and self._budget.admit(url, found_on=found_on) is not None:
+                self._depths[hash(url)] = _NEVER
+                continue
+            found.append((url, address, depth))
+            self._depths[hash(url)] = depth
+            if known_as == _UNKNOWN:
+                self._tell(url, depth, source, rule or "", (times or {}).get(address, ""))
         if found:
             await self._ledger.discover(found)
             self._may_hold_more = True
+
+    def _judge(self, address: str) -> tuple[str, str | None]:
+        """The identity of an address and the rule that admits it, or None."""
+        url = identity(address)
+        verdict = self._scope.admit(address)
+        return url, verdict.rule if verdict.allowed else None
+
+    def _revisits(self, url: str) -> bool:
+        return self._scope.admit(url).allowed and self._scope.followed(url) == url
+
+    def _tell(self, url: str, depth: int, source: str, rule: str, modified: str = "") -> None:
+        if self._watch is not None:
+            self._watch(Found(url, depth, source, rule, modified))
+
+    def _note_copies(self, visit: Visit) -> None:
+        """The page is usable, so its markdown copies are no pages of their own."""
+        copies = markdown_copies(visit.known.url)
+        linked = {identity(link) for link in visit.links if link.endswith(".md")} if copies else set()
+        if visit.markdown_copy is not None:
+            linked.add(identity(visit.markdown_copy))
+            copies |= {identity(visit.markdown_copy)}
+        self._is_copy.update(hash(url) for url in copies & linked if url != visit.known.url)
 
     def _note_replaced(self, known: KnownPage) -> None:
         """What the store holds of this page is not what the page is now."""

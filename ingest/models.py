@@ -66,6 +66,11 @@ class MarkdownPage:
     links: Sequence[str] = ()
     noindex: bool = False
     nofollow: bool = False
+    markdown_copy: str | None = None
+    """The address of the same content as markdown, where the document names one."""
+    breadcrumb: Sequence[str] = ()  # the pages above this one, as the site shows them, from the outside in
+    modified: str = ""  # when the page says that it was last changed, ISO 8601; not the header
+    generator: str = ""
 
 
 class Outcome(StrEnum):
@@ -106,13 +111,22 @@ class CrawledPage:
     content_hash: str = ""  # of the extracted title, markdown and anchors: what decides "changed"
     extractor: str = ""  # version of the extraction; another one means: fetch without validators
     fetched_at: float = 0.0  # Unix time, seconds
+    canonical: str | None = None
+    breadcrumb: Sequence[str] = ()
+    modified: str = ""  # when the page says that it was last changed, ISO 8601; `last_modified` is the header
+    generator: str = ""
 
     @property
     def metadata(self) -> dict[str, object]:
         """The page's facts as one JSON-ready mapping; `source_url` and `title` are always there."""
         facts: dict[str, object] = {"source_url": self.url, "title": self.title}
-        if self.description:
-            facts["description"] = self.description
-        if self.language:
-            facts["language"] = self.language
+        said = {
+            "description": self.description,
+            "language": self.language,
+            "canonical": self.canonical,
+            "breadcrumb": list(self.breadcrumb),
+            "modified": self.modified,
+            "generator": self.generator,
+        }
+        facts.update({name: value for name, value in said.items() if value})
         return facts

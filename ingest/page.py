@@ -1,28 +1,24 @@
 """One fetched document into a `MarkdownPage` (pure: bytes in, values out, so it can run in any executor)."""
 
-import re
 from hashlib import sha256
 
 from bs4.exceptions import ParserRejectedMarkup
 from selectolax.lexbor import LexborHTMLParser
 
+from ingest.boilerplate import ANY_HEADING
 from ingest.charset import decode_text, media_type
-from ingest.extract import main_node, read_document
+from ingest.extract import Selectors, main_node
+from ingest.markdown_page import read_markdown
+from ingest.metadata import page_title, read_document
 from ingest.models import Anchor, MarkdownPage
+from ingest.nesting import without_abyss
 from ingest.to_markdown import to_markdown
 
 __all__ = ["EXTRACTOR", "content_hash", "html_to_markdown", "is_page", "read_page"]
 
-EXTRACTOR = "1"
+EXTRACTOR = "2"
 """Version of what becomes of a page. Another one makes the next crawl read every page again."""
 
-# The parser's work on nested blocks grows with the square of their depth, and nothing can stop it on the way.
-_MAX_DEPTH = 10_000
-_BLOCK_TAG = re.compile(
-    r"<(/?)(?:address|article|aside|blockquote|center|details|dd|div|dl|dt|fieldset|figure|footer|form|header|li|main|menu"
-    r"|nav|ol|section|summary|ul)\b[^<>]*>?",
-    re.IGNORECASE,
-)
 _HTML = frozenset({"text/html", "application/xhtml+xml"})
 _TEXT = frozenset({"text/markdown", "text/x-markdown", "text/plain"})
 
@@ -33,61 +29,64 @@ def is_page(content_type: str) -> bool:
     return not kind or kind in _HTML or kind in _TEXT
 
 
-def read_page(body: bytes, url: str, content_type: str = "") -> MarkdownPage:
+def read_page(body: bytes, url: str, content_type: str = "", selectors: Selectors | None = None) -> MarkdownPage:
     """A fetched document as markdown: HTML is converted, markdown and plain text are kept as they are."""
     if media_type(content_type) in _TEXT:
-        text = decode_text(body, content_type).replace("\r\n", "\n").strip()
-        return MarkdownPage(markdown=text, title=_first_heading(text))
-    return html_to_markdown(body, url, content_type)
+        return read_markdown(decode_text(body, content_type), url)
+    return _converted(decode_text(body, content_type), url, selectors)
 
 
-def html_to_markdown(html: bytes | str, url: str, content_type: str = "") -> MarkdownPage:
+def html_to_markdown(
+    html: bytes | str,
+    url: str,
+    content_type: str = "",
+    *,
+    content_selector: str | None = None,
+    remove_selector: str | None = None,
+) -> MarkdownPage:
     """Main content, anchors, metadata and links of an HTML document.
 
     `url` is where the document was found: links are resolved against it (or its `base`). Bytes are decoded by
     the encoding standard, `content_type` being the header's value. Boilerplate outside the main content is
-    left out.
+    left out. What matches the CSS selector `content_selector` is the content instead (nothing, where nothing
+    does), and what matches `remove_selector` is taken away. Raises BadInput for a selector that is none.
     """
     text = html if isinstance(html, str) else decode_text(html, content_type)
-    tree = LexborHTMLParser(_without_abyss(text))
+    return _converted(text, url, Selectors(content_selector, remove_selector).check())
+
+
+def _converted(html: str, url: str, selectors: Selectors | None) -> MarkdownPage:
+    tree = LexborHTMLParser(without_abyss(html))
     document = read_document(tree, url)
-    node = main_node(tree)
-    markdown, anchors = "", list[Anchor]()
+    node = main_node(tree, url=url, title=document.title, selectors=selectors)
+    markdown, anchors, heading = "", list[Anchor](), ""
     if node is not None and node.html:
+        first = node.css_first(ANY_HEADING)
+        heading = " ".join(first.text(deep=True).split()) if first is not None else ""
         try:
             markdown, anchors = to_markdown(node.html, document.base)
         except (RecursionError, ParserRejectedMarkup):
-            # Elements nested hundreds deep, or markup that is none: the text is worth more.
+            # A call from deep inside a program, or markup that is none: the text is worth more.
             lines = (line.strip() for line in node.text(deep=True, separator="\n").splitlines())
             markdown = "\n\n".join(line for line in lines if line)
     return MarkdownPage(
         markdown=markdown,
         anchors=anchors,
-        title=document.title,
+        title=page_title(document.title, heading) or heading,
         description=document.description,
         language=document.language,
         canonical=document.canonical,
+        breadcrumb=document.breadcrumb,
+        modified=document.modified,
+        generator=document.generator,
         links=document.links,
         noindex=document.noindex,
         nofollow=document.nofollow,
+        markdown_copy=document.markdown_copy,
     )
-
-
-def _without_abyss(html: str) -> str:
-    """The document, without its block elements where they are nested absurdly deep."""
-    depth = deepest = 0
-    for match in _BLOCK_TAG.finditer(html):
-        depth = max(0, depth - 1) if match[1] else depth + 1
-        deepest = max(deepest, depth)
-    return html if deepest <= _MAX_DEPTH else _BLOCK_TAG.sub("\n", html)
 
 
 def content_hash(page: MarkdownPage) -> str:
     """SHA-256 of what is stored of a page: equal hashes mean no change, or that two pages are one."""
     parts = [page.title, page.markdown, *(f"{anchor.offset} {anchor.id}" for anchor in page.anchors)]
     return sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()
-
-
-def _first_heading(markdown: str) -> str:
-    line = next((line for line in markdown.splitlines() if line.startswith("# ")), "")
-    return line.removeprefix("# ").strip()

@@ -19,6 +19,8 @@ from ingest import urls
 from ingest.errors import FetchError, TooLarge
 from ingest.fetcher import follow
 from ingest.models import Fetcher, FetchRequest
+from ingest.pace import Pace
+from ingest.polite import host_of
 from ingest.scope import Verdict
 
 __all__ = ["RobotsPolicy", "RobotsRules", "forbids_ai_input", "robots_rules"]
@@ -39,18 +41,21 @@ def forbids_ai_input(signals: str) -> bool:
 
 
 def robots_rules(value: str) -> frozenset[str]:
-    """The rules for us in a robots meta element or an X-Robots-Tag header: whole words, lower case.
+    """The rules for us in a robots meta element or in X-Robots-Tag headers: whole words, lower case.
 
-    A rule of a header may be meant for one agent (`googlebot: noindex`); those for others are left out.
+    A rule of a header may be meant for one agent (`googlebot: noindex`); those for others are left out. An
+    agent holds to the end of its header, so several headers come as one line each.
     """
-    agent, rules = "", list[str]()
-    for written in value.lower().split(","):
-        rule = written.strip()
-        name, colon, rest = rule.partition(":")
-        if colon and not name.startswith(("max-", "unavailable_after")):
-            agent, rule = name.strip(), rest.strip()
-        if agent in ("", "*", "syncline"):
-            rules.append(rule)
+    rules = list[str]()
+    for line in value.lower().splitlines():
+        agent = ""
+        for written in line.split(","):
+            rule = written.strip()
+            name, colon, rest = rule.partition(":")
+            if colon and not name.startswith(("max-", "unavailable_after")):
+                agent, rule = name.strip(), rest.strip()
+            if agent in ("", "*", "syncline"):
+                rules.append(rule)
     return frozenset(rules)
 
 
@@ -85,13 +90,22 @@ class RobotsPolicy:
     """The robots.txt of every origin that a crawl meets, each fetched once.
 
     A 4xx answer allows everything; 5xx, a network failure and a refused address forbid everything (RFC 9309
-    section 2.3.1). With `mode="ignore"` nothing is fetched and everything is allowed.
+    section 2.3.1). With `mode="ignore"` nothing is fetched and everything is allowed. A Crawl-delay is told to
+    `pace` as soon as it is known.
     """
 
-    def __init__(self, fetcher: Fetcher, *, token: str = "syncline", mode: Literal["obey", "ignore"] = "obey") -> None:
+    def __init__(
+        self,
+        fetcher: Fetcher,
+        *,
+        token: str = "syncline",
+        mode: Literal["obey", "ignore"] = "obey",
+        pace: Pace | None = None,
+    ) -> None:
         self._fetcher = fetcher
         self._token = token
         self._mode = mode
+        self._pace = pace
         self._rules: dict[urls.Origin, RobotsRules | Verdict] = {}
         self._locks: dict[urls.Origin, asyncio.Lock] = {}
 
@@ -120,7 +134,9 @@ class RobotsPolicy:
         origin = urls.origin(address)
         async with self._locks.setdefault(origin, asyncio.Lock()):
             if origin not in self._rules:
-                self._rules[origin] = await self._load(address)
+                rules = self._rules[origin] = await self._load(address)
+                if self._pace is not None and isinstance(rules, RobotsRules) and rules.crawl_delay is not None:
+                    self._pace.set_delay(host_of(address), rules.crawl_delay)
             return self._rules[origin]
 
     async def _load(self, address: str) -> RobotsRules | Verdict:

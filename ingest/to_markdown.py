@@ -11,8 +11,10 @@ from ada_url import URL
 from bs4 import BeautifulSoup, Tag
 from markdownify import MarkdownConverter
 
+from ingest.blocks import prepare_blocks, prepare_table
 from ingest.code_blocks import code_language, code_span, code_text, longest_run
 from ingest.models import Anchor
+from ingest.urls import is_local
 
 __all__ = ["MarkdownRules", "to_markdown"]
 
@@ -95,6 +97,7 @@ class MarkdownRules(MarkdownConverter):
         """markdownify's conversion, once blocks, drawings, numbers and tables are what its rules expect."""
         for element in soup.find_all(_LIKE_DIV):
             element.name = "div"
+        prepare_blocks(soup)
         for drawing in soup.find_all("svg"):
             words = (label.get_text(" ") for label in drawing.find_all(["text", "foreignobject"]))
             drawing.replace_with(f" {' '.join(' '.join(words).split())} ")
@@ -103,7 +106,7 @@ class MarkdownRules(MarkdownConverter):
                 if name in element.attrs and not _COUNT.fullmatch(str(element[name])):
                     del element[name]
         for table in soup.find_all("table"):
-            _prepare_table(soup, table)
+            prepare_table(table)
         return str(super().convert_soup(soup))
 
     def process_tag(self, node: Tag, parent_tags: set[str] | None = None) -> str:
@@ -131,7 +134,9 @@ class MarkdownRules(MarkdownConverter):
         return _LINE_NUMBER.sub(r"\1\\\2", _LINE_START.sub(r"\1\\\2", text))
 
     def convert_summary(self, el: Tag, text: str, parent_tags: set[str]) -> str:
-        """The line that stands for a folded block, as a bold line."""
+        """The line that stands for a folded block, as a bold line; headings in it stay headings."""
+        if el.find(_HEADINGS) is not None:
+            return f"\n\n{text.strip()}\n\n"
         return self._bold_line(text, parent_tags)
 
     convert_legend = convert_summary
@@ -199,7 +204,8 @@ class MarkdownRules(MarkdownConverter):
     def convert_a(self, el: Tag, text: str, parent_tags: set[str]) -> str:
         """A link with an absolute address; its content alone in a heading, around blocks, or without one."""
         address = _absolute(self.url, el.get("href"))
-        if address is None or not parent_tags.isdisjoint(_HEADINGS) or el.find(_BLOCKS) is not None:
+        wordless = not _MARK.sub("", text).strip()
+        if address is None or wordless or not parent_tags.isdisjoint(_HEADINGS) or el.find(_BLOCKS) is not None:
             return text
         el["href"] = address
         if "title" in el.attrs:
@@ -262,37 +268,15 @@ def _balanced(text: str) -> str:
     return text if bare.count("[") == bare.count("]") else re.sub(r"(?<!\\)[\[\]]", r"\\\g<0>", text)
 
 
-def _prepare_table(soup: BeautifulSoup, table: Tag) -> None:
-    """A table that only arranges blocks becomes the blocks; another one gets its rows in one piece."""
-    own = [part for part in table.find_all(True) if part.find_parent("table") is table]
-    cells = [part for part in own if part.name in ("td", "th")]
-    selector = "table, pre, h1, h2, h3, h4, h5, h6"
-    if not any(cell.name == "th" for cell in cells):
-        selector += ", ul, ol, dl, blockquote, p ~ p"
-    if any(cell.select_one(selector) is not None for cell in cells):
-        for part in (table, *own):
-            if part.name in ("table", "thead", "tbody", "tfoot", "tr", "td", "th", "caption"):
-                part.name = "div"
-        return
-    for part in own:
-        if part.name == "caption":
-            part.name = "p"
-            table.insert_before(part.extract())
-        elif part.name == "colgroup" or (part.name == "tr" and part.find(["td", "th"]) is None):
-            part.decompose()
-        elif part.name in ("thead", "tbody", "tfoot"):
-            part.unwrap()
-
-
 def _absolute(base: str, written: object) -> str | None:
-    """The address with its fragment, or None for anything but http and https."""
+    """The address with its fragment, or None for anything but http and https (and files, on a local page)."""
     if not isinstance(written, str) or not written.strip():
         return None
     try:
         address = URL(written.strip(), base=base)
     except ValueError:
         return None
-    if address.protocol not in ("http:", "https:"):
+    if address.protocol not in ("http:", "https:") and not (address.protocol == "file:" and is_local(base)):
         return None
     return str(address.href).replace("(", "%28").replace(")", "%29")
 

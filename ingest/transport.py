@@ -92,7 +92,7 @@ def fetch_error(url: str, error: Exception) -> FetchError:
 
 # Most specific first. A protocol error is often a proxy's bad moment, hence worth another try.
 _KINDS: tuple[tuple[type[Exception], str, str, bool], ...] = (
-    (httpcore2.ConnectTimeout, "timeout", "the host does not answer in time", True),
+    (httpcore2.ConnectTimeout, "refused", "no connection to the host in time", True),
     (httpcore2.PoolTimeout, "timeout", "no connection became free in time", True),
     (httpcore2.TimeoutException, "timeout", "the server does not answer in time", True),
     (httpcore2.ConnectError, "refused", "no connection to the host", True),

@@ -2,7 +2,7 @@
 
 An *address* is what is sent to the server: absolute, http or https, without fragment, as the page wrote it.
 An *identity* is what addresses of one page have in common (RFC 3986 section 6): it is compared and stored,
-not sent.
+not sent. A page of a local folder has a `file:` address; only links of such pages lead to such addresses.
 """
 
 import re
@@ -12,13 +12,24 @@ from ada_url import URL
 
 from ingest.errors import BadInput
 
-__all__ = ["MAX_URL_LENGTH", "Origin", "check_url", "identity", "origin", "parse", "resolve", "same_host"]
+__all__ = [
+    "MAX_URL_LENGTH",
+    "Origin",
+    "check_url",
+    "identity",
+    "is_local",
+    "origin",
+    "parse",
+    "resolve",
+    "same_host",
+    "site",
+]
 
 MAX_URL_LENGTH = 8192
 """Longest address that is taken up, in characters."""
 
 _SCHEMES = frozenset({"http:", "https:"})
-_DEFAULT_PORTS = (("http:", 80), ("https:", 443))
+_DEFAULT_PORTS = (("http:", 80), ("https:", 443), ("file:", 0))
 
 # Parameters that advertising and mail tools add to a link; they never choose the content.
 _TRACKING = re.compile(
@@ -50,12 +61,20 @@ def resolve(base: str | None, href: str) -> str | None:
     """The address that a link `href` on the page `base` leads to, without its fragment.
 
     None if it is no http or https URL, or holds a user name or password: those are never sent because a page
-    says so.
+    says so. On a page of a local folder, and only there, a link may lead to a `file:` address (without a host).
     """
     url = _url(href, base)
-    if url is None or url.protocol not in _SCHEMES or url.username or url.password:
+    if url is None or url.username or url.password:
+        return None
+    local = url.protocol == "file:" and not url.host and base is not None and is_local(base)
+    if url.protocol not in _SCHEMES and not local:
         return None
     return url.href.partition("#")[0]
+
+
+def is_local(address: str) -> bool:
+    """True for the address of a file of this machine."""
+    return address[:5].lower() == "file:"
 
 
 def identity(address: str) -> str:
@@ -83,7 +102,13 @@ def origin(address: str) -> Origin:
 def same_host(a: str, b: str) -> bool:
     """True where two addresses are of one site: same host and port, where http and https, and `www.` or not,
     are one. A port other than the scheme's own is part of the host."""
-    return _site(a) == _site(b)
+    return site(a) == site(b)
+
+
+def site(address: str) -> tuple[str, str]:
+    """What `same_host` compares: the host without `www.`, and a port that is not the scheme's own ("" else)."""
+    url = URL(address)
+    return url.hostname.removeprefix("www."), url.port
 
 
 def check_url(text: str) -> str:
@@ -124,11 +149,6 @@ def _normal_escape(match: re.Match[str]) -> str:
         return "%25"
     character = chr(int(digits, 16))
     return character if character in _UNRESERVED else f"%{digits.upper()}"
-
-
-def _site(address: str) -> tuple[str, str]:
-    url = URL(address)
-    return url.hostname.removeprefix("www."), url.port
 
 
 def _without_scheme(typed: str) -> str:

@@ -1,37 +1,56 @@
-"""One visit to one address: robots, pace, fetch, read; the result is a value, whatever happens."""
+"""One visit to one address: robots, fetch, read, judge; the result is a value, whatever happens."""
 
 import asyncio
-import random
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import BrokenExecutor, Executor
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from http import HTTPStatus
 from typing import Literal
 
+from ingest.charset import media_type
 from ingest.errors import FetchError
+from ingest.extract import Selectors
 from ingest.ledger import KnownPage
+from ingest.markdown_page import MARKDOWN_ACCEPT, declared_copy, is_markdown
+from ingest.missing import MissingPages, Probe
 from ingest.models import CrawledPage, Fetcher, FetchRequest, FetchResponse, MarkdownPage, Outcome
-from ingest.pace import Pace, parse_retry_after
+from ingest.pace import Politeness
 from ingest.page import EXTRACTOR, content_hash, is_page, read_page
+from ingest.polite import WORTH_RETRYING, PoliteFetcher
+from ingest.quarantine import Finding, challenge, login_redirect, not_a_page
 from ingest.robots import RobotsPolicy, forbids_ai_input, robots_rules
-from ingest.urls import identity, origin, resolve
+from ingest.urls import identity, resolve, same_host
 
-__all__ = ["Visit", "Visitor"]
+__all__ = ["Freshness", "Visit", "Visitor"]
 
-TRIES = 3
-FIRST_WAIT = 0.5  # seconds, doubled at each further try
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_PERMANENT = frozenset({301, 308})
 _GONE = frozenset({404, 410})
-_WORTH_RETRYING = frozenset({408, 425, 429, 500, 502, 503, 504})
-_SLOW_DOWN = frozenset({429, 503})
+_LINK = re.compile(r"<([^>]*)>((?:\s*;\s*[^\s=;,]+(?:\s*=\s*(?:\"[^\"]*\"|[^\s;,\"]*))?)*)")
+_IS_CANONICAL = re.compile(
+    r";\s*rel\s*=\s*(?:\"(?:[^\"]*\s)?canonical(?:\s[^\"]*)?\"|canonical(?:$|[\s;]))", re.IGNORECASE
+)
+
+
+class Freshness(StrEnum):
+    """What a page is against what the store holds of it."""
+
+    NEW = "new"
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+    GONE = "gone"
 
 
 @dataclass(frozen=True, slots=True)
 class Visit:
     """What one visit found: a page, or an outcome with its reason, or the target of a redirect; and links.
 
-    `canonical` is the page's canonical address, where it is another spelling of this one and a page, too.
+    `canonical` is the page's canonical address, where it is another spelling of this one and a page, too;
+    `markdown_copy` is what it names as its content in markdown. `gone` is positive evidence that the page is not
+    to be kept (promise E3): 404, 410, noindex, a permanent redirect, a refusal by robots.txt or a content signal.
     """
 
     known: KnownPage
@@ -42,31 +61,55 @@ class Visit:
     links: Sequence[str] = ()
     redirect: str | None = None
     canonical: str | None = None
+    markdown_copy: str | None = None
     etag: str | None = None
     last_modified: str | None = None
     fetched_at: float | None = None
+    gone: bool = False
+
+    @property
+    def freshness(self) -> Freshness | None:
+        """New, changed, unchanged or gone; None where the visit does not tell: what is stored stays."""
+        if self.page is not None:
+            return Freshness.CHANGED if self.known.stored else Freshness.NEW
+        if self.outcome is Outcome.UNCHANGED:
+            return Freshness.UNCHANGED
+        return Freshness.GONE if self.gone else None
 
 
 class Visitor:
-    """Visits addresses through one fetcher, politely. Conversion runs in `executor`, off the event loop."""
+    """Visits addresses through one fetcher, politely. Conversion runs in `executor`, off the event loop.
+
+    `fetcher` is how everything else of the crawl asks the site, too: in turn, and again where that helps.
+    `concurrency` is the most requests at once to one host where `politeness` is not given.
+    """
 
     def __init__(
         self,
         fetcher: Fetcher,
         *,
         robots: Literal["obey", "ignore"] = "obey",
+        prefer: Literal["html", "markdown"] = "html",
+        selectors: Selectors | None = None,
         concurrency: int = 8,
+        politeness: Politeness | None = None,
         executor: Executor | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self.fetcher = fetcher
-        self.robots = RobotsPolicy(fetcher, mode=robots)
+        polite = PoliteFetcher(fetcher, politeness or Politeness(per_host=concurrency), clock=clock, sleep=sleep)
+        self.fetcher: Fetcher = polite
+        self.pace = polite.pace
+        self.robots = RobotsPolicy(polite, mode=robots, pace=polite.pace)
         self._obeys = robots == "obey"
-        self._pace = Pace(per_host=concurrency, clock=clock, sleep=sleep)
-        self._sleep = sleep
         self._executor = executor
+        self._missing = MissingPages(self._probe)
         self._kept: dict[str, FetchResponse] = {}
+        self._accept = {"Accept": MARKDOWN_ACCEPT} if prefer == "markdown" else {}
+        self._selectors = selectors or Selectors()
+        self._extractor = EXTRACTOR + self._selectors.version + ("-markdown" if prefer == "markdown" else "")
+        self.copies: Mapping[str, str] = {}
+        """Markdown copies of pages that the site lists, by the identity of the page."""
 
     def keep(self, response: FetchResponse) -> None:
         """Use this answer, once, instead of asking for its address again."""
@@ -78,12 +121,14 @@ class Visitor:
         if not verdict.allowed:
             refused = verdict.rule.startswith("robots.txt")
             outcome = Outcome.SKIPPED if refused else Outcome.FAILED
-            return Visit(known, outcome=outcome, reason=verdict.rule, transient=not refused)
+            return Visit(known, outcome=outcome, reason=verdict.rule, transient=not refused, gone=refused)
         try:
             response = self._kept.pop(known.url, None) or await self._fetch_spelling(known)
+            visit = await self._judge(known, response)
         except FetchError as error:
             return Visit(known, outcome=Outcome.FAILED, reason=error.reason, transient=error.transient)
-        visit = await self._judge(known, response)
+        except BrokenExecutor:
+            return Visit(known, outcome=Outcome.FAILED, reason="its conversion ended the process that did it")
         if visit.page is None or visit.canonical is None:
             return visit
         return replace(visit, canonical=await self._confirmed(visit.canonical, known.url))
@@ -93,12 +138,15 @@ class Visitor:
         tried: list[str] = []
         address = known.address
         while True:
-            response = await self._fetch(address, _validators(known))
+            response = await self.fetcher.fetch(FetchRequest(address, self._headers(known)))
             tried.append(address)
             target = _target(response)
             if target is None or target in tried or identity(target) != known.url:
                 return response
             address = target
+
+    def _headers(self, known: KnownPage) -> dict[str, str]:
+        return _validators(known, self._extractor) | self._accept
 
     async def _confirmed(self, canonical: str, url: str) -> str | None:
         """The canonical address of the page `url`, where that may be believed.
@@ -113,41 +161,49 @@ class Visitor:
         if not (await self.robots.check(canonical)).allowed:
             return None
         try:
-            response = await self._fetch(canonical, {})
-        except FetchError:
+            response = await self.fetcher.fetch(FetchRequest(canonical))
+            kind = response.headers.get("content-type", "")
+            if not 200 <= response.status < 300 or not is_page(kind):
+                return None
+            named = (await self._read(response, kind)).canonical
+        except (FetchError, BrokenExecutor):
             return None
-        kind = response.headers.get("content-type", "")
-        if not 200 <= response.status < 300 or not is_page(kind):
-            return None
-        named = (await self._read(response, kind)).canonical
         return canonical if named is None or identity(named) == other else None
 
     async def _read(self, response: FetchResponse, kind: str) -> MarkdownPage:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, read_page, response.body, response.url, kind)
+        return await loop.run_in_executor(self._executor, read_page, response.body, response.url, kind, self._selectors)
 
-    async def _fetch(self, address: str, headers: Mapping[str, str]) -> FetchResponse:
-        request = FetchRequest(address, headers)
-        host = origin(address)
-        name = f"{host.host}:{host.port}"
-        if (delay := await self.robots.crawl_delay(address)) is not None:
-            self._pace.set_delay(name, delay)
-        wait = FIRST_WAIT
-        for tries_left in reversed(range(TRIES)):
+    async def _as_markdown(self, visit: Visit, response: FetchResponse) -> MarkdownPage | None:
+        """The page in markdown: the copy that it or the site's llms.txt names, else what the server has for a
+        client that wants markdown. None where that has no text."""
+        if is_markdown(media_type(response.headers.get("content-type", "")), response.url):
+            return None
+        copy = visit.markdown_copy or self.copies.get(visit.known.url)
+        addresses = [copy] if copy is not None and same_host(copy, response.url) else []
+        for address in addresses if self._accept else [*addresses, response.url]:
+            if not (await self.robots.check(address)).allowed:
+                continue
             try:
-                async with self._pace.slot(name):
-                    response = await self.fetcher.fetch(request)
-            except FetchError as error:
-                if not error.transient or not tries_left or error.kind == "paused":
-                    raise
-            else:
-                if response.status in _SLOW_DOWN:
-                    self._pace.slow_down(name, _retry_after(response))
-                if response.status not in _WORTH_RETRYING or not tries_left:
-                    return response
-            await self._sleep(wait * random.uniform(0.5, 1.5))
-            wait *= 2
-        raise AssertionError("the last try returns or raises")
+                answer = await self.fetcher.fetch(FetchRequest(address, {"Accept": MARKDOWN_ACCEPT}))
+            except FetchError:
+                continue
+            kind = answer.headers.get("content-type", "")
+            if 200 <= answer.status < 300 and is_markdown(media_type(kind), answer.url):
+                page = await self._read(answer, kind)
+                if any(character.isalnum() for character in page.markdown):
+                    return page
+        return None
+
+    async def _probe(self, address: str) -> Probe | None:
+        if not (await self.robots.check(address)).allowed:
+            return None
+        response = await self.fetcher.fetch(FetchRequest(address))
+        target = _target(response)
+        if target is not None:
+            return Probe("", target)
+        kind = response.headers.get("content-type", "")
+        return Probe((await self._read(response, kind)).markdown) if is_page(kind) else None
 
     async def _judge(self, known: KnownPage, response: FetchResponse) -> Visit:
         status = response.status
@@ -160,46 +216,84 @@ class Visitor:
                 fetched_at=time.time(),
             )
         if status in _REDIRECTS:
-            target = _target(response)
-            if target is None:
-                return Visit(known, outcome=Outcome.SKIPPED, reason=f"{status} without a usable Location")
-            return Visit(known, redirect=target)
+            return _redirected(known, response)
         if status in _GONE:
-            return Visit(known, outcome=Outcome.SKIPPED, reason=_phrase(status))
-        if status in _WORTH_RETRYING:
-            return Visit(known, outcome=Outcome.FAILED, reason=_phrase(status), transient=True)
+            return Visit(known, outcome=Outcome.SKIPPED, reason=_phrase(status), gone=True)
         if not 200 <= status < 300:
-            return Visit(known, outcome=Outcome.FAILED, reason=_phrase(status))
+            return _refused(known, response)
         kind = response.headers.get("content-type", "")
         if not is_page(kind):
             return Visit(known, outcome=Outcome.SKIPPED, reason=f"{kind.partition(';')[0].strip()} is not a page")
         if self._obeys and forbids_ai_input(response.headers.get("content-signal", "")):
-            return Visit(known, outcome=Outcome.SKIPPED, reason="the header Content-Signal says ai-input=no")
-        return self._weigh(known, response, await self._read(response, kind))
+            reason = "the header Content-Signal says ai-input=no"
+            return Visit(known, outcome=Outcome.SKIPPED, reason=reason, gone=True)
+        return await self._weigh(known, response, await self._read(response, kind))
 
-    def _weigh(self, known: KnownPage, response: FetchResponse, page: MarkdownPage) -> Visit:
+    async def _weigh(self, known: KnownPage, response: FetchResponse, page: MarkdownPage) -> Visit:
         rules = robots_rules(response.headers.get("x-robots-tag", ""))
         nofollow = self._obeys and (page.nofollow or not rules.isdisjoint(("nofollow", "none")))
         noindex = self._obeys and (page.noindex or not rules.isdisjoint(("noindex", "none")))
         visit = Visit(
             known,
             links=() if nofollow else page.links,
-            canonical=page.canonical,
+            canonical=page.canonical or _canonical_header(response),
+            markdown_copy=page.markdown_copy or declared_copy(response.headers.get("link", ""), response.url),
             etag=response.headers.get("etag"),
             last_modified=response.headers.get("last-modified"),
             fetched_at=time.time(),
         )
+        wrong = not_a_page(response, page)
+        if wrong is None and await self._missing.holds(response, page):
+            wrong = Finding("a soft 404: what the site answers for pages that are not there")
+        if (wrong is not None and wrong.own) or (wrong is None and self._accept):
+            found = await self._as_markdown(visit, response)
+            if found is not None:
+                title, description = found.title or page.title, found.description or page.description
+                page = replace(
+                    page, markdown=found.markdown, anchors=found.anchors, title=title, description=description
+                )
+                # They would vouch for the HTML.
+                visit = replace(
+                    visit, links=() if nofollow else (*visit.links, *found.links), etag=None, last_modified=None
+                )
+                wrong = None
+        if wrong is not None:
+            links = visit.links if wrong.own else ()
+            return replace(
+                visit, outcome=Outcome.QUARANTINED, reason=wrong.reason, links=links, transient=wrong.transient
+            )
         if noindex:
-            return replace(visit, outcome=Outcome.SKIPPED, reason="noindex: the page asks not to be indexed")
-        if not any(character.isalnum() for character in page.markdown):
-            return replace(visit, outcome=Outcome.QUARANTINED, reason="no text was found in it")
+            reason = "noindex: the page asks not to be indexed"
+            return replace(visit, outcome=Outcome.SKIPPED, reason=reason, gone=True)
         digest = content_hash(page)
-        if known.stored and known.content_hash == digest and known.extractor == EXTRACTOR:
+        if known.stored and known.content_hash == digest and known.extractor == self._extractor:
             return replace(visit, outcome=Outcome.UNCHANGED, reason="the same content as before")
-        return replace(visit, page=_crawled(known, visit, page, digest))
+        return replace(visit, page=_crawled(known, visit, page, digest, self._extractor))
 
 
-def _crawled(known: KnownPage, visit: Visit, page: MarkdownPage, digest: str) -> CrawledPage:
+def _redirected(known: KnownPage, response: FetchResponse) -> Visit:
+    target = _target(response)
+    if target is None:
+        return Visit(known, outcome=Outcome.SKIPPED, reason=f"{response.status} without a usable Location")
+    if login_redirect(response.url, target, response.status):
+        reason = f"redirects to a login instead of the page: {target.partition('?')[0]}"
+        return Visit(known, outcome=Outcome.QUARANTINED, reason=reason)
+    return Visit(known, redirect=target, gone=response.status in _PERMANENT)
+
+
+def _refused(known: KnownPage, response: FetchResponse) -> Visit:
+    """An answer that is an error, or a challenge that is sent as one."""
+    status = response.status
+    who = challenge(status, response.headers, response.body)
+    if who is not None:
+        reason = f"a bot challenge ({who}) instead of the page, with {_phrase(status)}"
+        return Visit(known, outcome=Outcome.QUARANTINED, reason=reason, transient=True)
+    wants_login = ": the page wants a login" if status == 401 else ""
+    reason = f"{_phrase(status)}{wants_login}"
+    return Visit(known, outcome=Outcome.FAILED, reason=reason, transient=status in WORTH_RETRYING)
+
+
+def _crawled(known: KnownPage, visit: Visit, page: MarkdownPage, digest: str, extractor: str) -> CrawledPage:
     return CrawledPage(
         url=known.url,
         markdown=page.markdown,
@@ -212,14 +306,18 @@ def _crawled(known: KnownPage, visit: Visit, page: MarkdownPage, digest: str) ->
         etag=visit.etag,
         last_modified=visit.last_modified,
         content_hash=digest,
-        extractor=EXTRACTOR,
+        extractor=extractor,
         fetched_at=visit.fetched_at or 0.0,
+        canonical=page.canonical,
+        breadcrumb=page.breadcrumb,
+        modified=page.modified,
+        generator=page.generator,
     )
 
 
-def _validators(known: KnownPage) -> dict[str, str]:
+def _validators(known: KnownPage, extractor: str) -> dict[str, str]:
     """Conditional request headers (RFC 9110 section 13.1), where the store holds what they validate."""
-    if not known.stored or known.extractor != EXTRACTOR:
+    if not known.stored or known.extractor != extractor:
         return {}
     headers = {"If-None-Match": known.etag, "If-Modified-Since": known.last_modified}
     return {name: value for name, value in headers.items() if value}
@@ -238,12 +336,15 @@ def _stem(url: str) -> str:
     path = url.split("://", 1)[-1].partition("?")[0].lower().rstrip("/")
     for name in ("/index.html", "/index.htm", "/index.php"):
         path = path.removesuffix(name)
-    return path.removesuffix(".html")
+    return path.removesuffix(".md").removesuffix(".html")
 
 
-def _retry_after(response: FetchResponse) -> float | None:
-    written = response.headers.get("retry-after")
-    return parse_retry_after(written, now=time.time()) if written else None
+def _canonical_header(response: FetchResponse) -> str | None:
+    """The canonical address that a Link header names (RFC 8288, RFC 6596), or None."""
+    for match in _LINK.finditer(response.headers.get("link", "")):
+        if _IS_CANONICAL.search(match[2]):
+            return resolve(response.url, match[1])
+    return None
 
 
 def _phrase(status: int) -> str:

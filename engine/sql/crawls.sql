@@ -46,6 +46,7 @@ RETURNING page.seq, page.url, page.address, page.depth, page.content_hash IS NOT
 UPDATE syncline.page SET
     settled = %(crawl)s, state = CASE WHEN content_hash IS NOT NULL AND %(keep)s THEN 'stored' ELSE %(state)s END,
     reason = %(reason)s,
+    missing_since = CASE %(missing)s WHEN 'gone' THEN coalesce(missing_since, now()) WHEN 'unknown' THEN missing_since END,
     etag = coalesce(%(etag)s, etag), last_modified = coalesce(%(last_modified)s, last_modified),
     fetched_at = coalesce(to_timestamp(%(fetched_at)s), fetched_at)
 WHERE entity_id = %(entity)s AND url_hash = %(url_hash)s;
@@ -64,3 +65,24 @@ SELECT count(*) AS n FROM syncline.page WHERE entity_id = %(entity)s AND crawl =
 -- name: counted
 SELECT count(*) AS n FROM syncline.page
 WHERE entity_id = %(entity)s AND crawl = %(crawl)s AND settled = crawl AND state = 'stored';
+
+-- name: leaving_pages
+SELECT count(*) AS stored,
+       coalesce(array_agg(page.id) FILTER (WHERE page.missing_since IS NOT NULL OR (%(prune)s AND page.crawl < entity.crawl)), '{}')
+           AS leaving
+FROM syncline.page JOIN syncline.entity ON entity.id = page.entity_id
+WHERE page.entity_id = %(entity)s AND page.content_hash IS NOT NULL;
+
+-- name: hide_pages
+WITH hidden AS (
+    UPDATE syncline.page SET
+        state = CASE WHEN state = 'stored' THEN 'gone' ELSE state END, content_hash = NULL, etag = NULL, last_modified = NULL,
+        missing_since = coalesce(missing_since, now())
+    WHERE id = ANY(%(ids)s)
+)
+DELETE FROM syncline.record WHERE page_id = ANY(%(ids)s) RETURNING id;
+
+-- name: purge_pages
+DELETE FROM syncline.page
+WHERE entity_id = %(entity)s AND state = 'gone' AND content_hash IS NULL
+  AND missing_since < now() - make_interval(secs => %(grace)s);

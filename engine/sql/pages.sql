@@ -19,7 +19,8 @@ RETURNING id;
 
 -- name: get_page
 SELECT page.url, entity.name AS entity, coalesce(page.metadata ->> 'title', '') AS title, page.state, page.reason,
-       page.metadata, page.markdown, page.anchors, page.aliases, page.fetched_at, page.changed_at
+       page.metadata, CASE WHEN page.content_hash IS NOT NULL THEN page.markdown END AS markdown, page.anchors,
+       page.aliases, page.fetched_at, page.changed_at, page.missing_since
 FROM syncline.page JOIN syncline.entity ON entity.id = page.entity_id
 WHERE page.url_hash = %(url_hash)s
 ORDER BY (page.content_hash IS NOT NULL) DESC, page.fetched_at DESC NULLS LAST

@@ -5,6 +5,7 @@ import typer
 from syncs.cli.crawling import crawl
 from syncs.cli.database import db
 from syncs.cli.mcp import mcp
+from syncs.cli.reading import explain, map_, scrape
 from syncs.cli.running import runs, sync, syncs
 from syncs.cli.searching import page, search
 from syncs.cli.sites import remove, sites
@@ -22,6 +23,9 @@ app = typer.Typer(
 )
 for command in (crawl, search, page, sites, remove, status, doctor, syncs, sync, runs, mcp):
     app.command()(command)
+app.command()(scrape)
+app.command("map")(map_)  # the function's name leaves the builtin alone
+app.command()(explain)
 app.add_typer(db, name="db")
 
 

@@ -11,6 +11,20 @@ from syncs import Runtime
 from syncs.cli.options import Db, Debug, Json
 from syncs.cli.output import notice, print_json, run_with_engine, show
 from syncs.cli.progress import crawl_display
+from syncs.cli.scope_options import (
+    Concurrency,
+    ContentSelector,
+    Discover,
+    Exclude,
+    IgnoreQuery,
+    Include,
+    MaxDepth,
+    PathRegex,
+    Prefer,
+    RemoveSelector,
+    Robots,
+    Subdomains,
+)
 from syncs.crawl import CrawlInterrupted, CrawlReport, site_crawl
 from syncs.errors import InvalidInput
 from syncs.schemas import validated
@@ -22,41 +36,47 @@ MOST_LISTED = 10
 
 
 def crawl(
-    url: Annotated[str, typer.Argument(help="Where to start; its host and folder are crawled.", show_default=False)],
+    url: Annotated[
+        str,
+        typer.Argument(
+            help="Where to start: a page, sitemap or llms.txt; a local folder, page or file of addresses.",
+            show_default=False,
+        ),
+    ],
     name: Annotated[
         str | None,
         typer.Option(help="Store under this entity name. Default: CRAWL_ and the URL.", show_default=False),
     ] = None,
-    path_regex: Annotated[
-        str | None,
-        typer.Option(help="Only addresses whose path and query match; replaces the folder rule.", show_default=False),
-    ] = None,
-    include: Annotated[
-        list[str] | None,
-        typer.Option(help="Only addresses whose full URL matches; may be repeated.", show_default=False),
-    ] = None,
-    exclude: Annotated[
-        list[str] | None,
-        typer.Option(help="No address whose full URL matches; may be repeated.", show_default=False),
-    ] = None,
+    path_regex: PathRegex = None,
+    include: Include = None,
+    exclude: Exclude = None,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Stop after N pages stored or unchanged.", show_default=False)
     ] = None,
-    max_depth: Annotated[
-        int | None,
-        typer.Option(min=0, help="Follow links at most N steps from the start page.", show_default=False),
-    ] = None,
-    concurrency: Annotated[int, typer.Option(min=1, max=256, help="At most N requests at a time.")] = 8,
+    max_depth: MaxDepth = None,
+    subdomains: Subdomains = False,
+    ignore_query: IgnoreQuery = False,
+    discover: Discover = "all",
+    prefer: Prefer = "html",
+    concurrency: Concurrency = 8,
     embedder: Annotated[
         str | None,
         typer.Option(help="provider[:model][@dimensions]. Default: the store's own.", show_default=False),
     ] = None,
-    robots: Annotated[str, typer.Option(help="'obey', or 'ignore' on a site of your own.")] = "obey",
+    robots: Robots = "obey",
+    content_selector: ContentSelector = None,
+    remove_selector: RemoveSelector = None,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Take out stored pages, too, that are outside of this crawl's scope.")
+    ] = False,
+    max_gone: Annotated[
+        float, typer.Option(min=0, max=1, help="Most of the stored pages that may leave at once, as a share.")
+    ] = 0.5,
     db: Db = None,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Crawl a website into the database."""
+    """Crawl a website, or a folder of this machine, into the database."""
     asked = {
         "url": url,
         "name": name,
@@ -65,8 +85,17 @@ def crawl(
         "exclude": exclude or [],
         "limit": limit,
         "max_depth": max_depth,
+        "subdomains": subdomains,
+        "ignore_query": ignore_query,
+        "discover": discover,
+        "prefer": prefer,
         "concurrency": concurrency,
         "robots": robots,
+        "content_selector": content_selector,
+        "remove_selector": remove_selector,
+        "local": True,
+        "prune": prune,
+        "max_gone": max_gone,
         "return_pages": "none",
     }
 
@@ -104,6 +133,7 @@ def _show(report: CrawlReport) -> None:
         f"  pages       {pages.discovered:,} taken up: {pages.stored:,} stored, {pages.unchanged:,} unchanged"
         f", {pages.duplicate:,} duplicate, {pages.skipped:,} skipped, "
         f"{pages.quarantined:,} quarantined, {pages.failed:,} failed; {pages.waiting:,} waiting"
+        + (f"; {pages.deleted:,} left the store" if pages.deleted else "")
     )
     show(
         f"  chunks      {chunks.added:,} added, {chunks.updated:,} updated, {chunks.moved:,} moved, "
@@ -113,6 +143,8 @@ def _show(report: CrawlReport) -> None:
         f"  embeddings  {vectors.computed:,} computed, {vectors.reused:,} reused, {vectors.tokens:,} tokens"
         f"{cost}{windowed}"
     )
+    for note in report.notes:
+        show(f"  note        {note}")
     show(f"  time        {report.seconds:.1f} s, {pages.discovered / max(report.seconds, 0.001):.0f} pages/s")
     if report.skipped:
         show("  left out:")

@@ -4,9 +4,11 @@ from typing import Annotated
 
 import typer
 
-from ingest import normal_url
+from ingest import normal_url, site_url
 
 __all__ = ["Db", "Debug", "Json", "site_name"]
+
+_PATHS = ("/", "./", "../", "~/")
 
 Db = Annotated[
     str | None,
@@ -20,5 +22,8 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an e
 
 
 def site_name(typed: str) -> str:
-    """A site as typed, by name or by URL; a URL in its normal form, as the store has it."""
-    return normal_url(typed) if typed.lower().startswith(("http://", "https://")) else typed
+    """A site as typed, by name, by URL or by a path that shows itself as one; addresses in their normal form, as the
+    store has them."""
+    if typed.lower().startswith(("http://", "https://", "file:")):
+        return normal_url(typed)
+    return site_url(typed) if typed.startswith(_PATHS) else typed

@@ -24,7 +24,9 @@ class SiteCrawlIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    url: str = Field(description="Where the crawl starts; its host and folder are the scope.")
+    url: str = Field(
+        description="Where the crawl starts: a page, sitemap or llms.txt; its host and folder are the scope."
+    )
     path_regex: str | None = Field(None, description="Searched in path and query; replaces the folder rule.")
     limit: int | None = Field(None, ge=1, description="Most pages to store or find unchanged; None: the whole site.")
     name: str | None = Field(
@@ -40,10 +42,23 @@ class SiteCrawlIn(BaseModel):
         default_factory=list, description="Regular expressions over the full URL, none of which may match."
     )
     max_depth: int | None = Field(None, ge=0, description="Most links from the start page.")
+    subdomains: bool = Field(False, description="Take in the hosts below the start's, too.")
+    ignore_query: bool = Field(False, description="Follow links without their query string.")
+    discover: Literal["all", "links"] = Field("all", description="'links' reads neither sitemaps nor llms.txt.")
+    prefer: Literal["html", "markdown"] = Field(
+        "html", description="'markdown' takes a page's markdown where the site has it; it has no anchors."
+    )
     concurrency: int = Field(8, ge=1, le=256, description="Requests under way at once.")
     robots: Literal["obey", "ignore"] = Field("obey", description="'ignore' is for a site of one's own.")
+    content_selector: str | None = Field(None, description="CSS selector of what is a page's content.")
+    remove_selector: str | None = Field(None, description="CSS selector of what is taken out of each page.")
     max_size: int = Field(8190, ge=64, le=8190, description="Hard cap of a chunk, in cl100k_base tokens.")
     target_size: int = Field(400, ge=16, le=8190, description="What chunks are packed up to, in tokens.")
+    local: bool = Field(False, description="Whether `url` may name a folder or file of this machine.")
+    prune: bool = Field(False, description="Take stored pages out, too, that are outside of this crawl's scope.")
+    max_gone: float = Field(
+        0.5, ge=0, le=1, description="Most of the stored pages that may leave at once, as a share: more is a fault."
+    )
     return_pages: Literal["all", "none"] = Field("all", description="'none' keeps memory flat.")
 
 
@@ -108,6 +123,7 @@ class CrawlReport(BaseModel):
     embeddings: EmbeddingCounts
     seconds: float
     skipped: list[LeftOut]
+    notes: list[str] = Field(default_factory=list, exclude_if=lambda notes: not notes)
 
 
 class SiteCrawlOut(BaseModel):

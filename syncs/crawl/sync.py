@@ -26,12 +26,14 @@ class CrawlInterrupted(asyncio.CancelledError):
 
 def entity_name(asked: SiteCrawlIn) -> str:
     """The entity that a crawl is stored in: its `name`, else CRAWL_ and the start URL's normal form."""
-    return asked.name or f"CRAWL_{ingest.normal_url(asked.url)}"
+    return asked.name or f"CRAWL_{ingest.site_url(asked.url)}"
 
 
 async def execute(ctx: SyncContext[SiteCrawlIn]) -> SiteCrawlOut:
     """Crawl, chunk, store; then bring the indexes up to date."""
     asked, engine = ctx.context, ctx.engine
+    if not asked.local and ingest.site_url(asked.url).startswith("file:"):
+        raise ingest.BadInput(f"{asked.url} is a folder or file of this machine; say local=True if that is meant")
     ingest.check_scope(asked.url, asked.path_regex, asked.include, asked.exclude)
     crawl = _Crawl(ctx, entity_name(asked))
     try:
@@ -39,6 +41,11 @@ async def execute(ctx: SyncContext[SiteCrawlIn]) -> SiteCrawlOut:
         with open_executor() as executor:
             await _stream(crawl, executor)
         await rechunk(engine, crawl.entity, asked, crawl.tally)
+        crawl.tally.retired(
+            await engine.retire_pages(
+                connection_id=CONNECTION, name=crawl.entity, most=asked.max_gone, prune=asked.prune
+            )
+        )
         await engine.optimize()
         report = await crawl.report()
         await crawl.end(finished=True)
@@ -68,9 +75,11 @@ class _Crawl:
         ledger = await self.ctx.engine.open_ledger(
             connection_id=CONNECTION,
             name=self.entity,
-            start_url=ingest.normal_url(asked.url),
+            start_url=ingest.site_url(asked.url),
             run_id=self.ctx.run_id,
-            options=asked.model_dump(exclude={"return_pages", "concurrency", "name"}, mode="json"),
+            options=asked.model_dump(
+                exclude={"return_pages", "concurrency", "name", "local", "prune", "max_gone"}, mode="json"
+            ),
         )
         self._ledger = ledger
         self._before = await ledger.counted()
@@ -94,7 +103,7 @@ class _Crawl:
         asked = self.ctx.context
         if not self.tally.usable and not self._before:
             return "failed"
-        if self.tally.transient:
+        if self.tally.transient or self.tally.notes:
             return "partial"
         return "limited" if waiting and (asked.limit is not None or asked.max_depth is not None) else "complete"
 
@@ -108,10 +117,16 @@ async def _stream(crawl: _Crawl, executor: Executor | None) -> None:
         include=asked.include,
         exclude=asked.exclude,
         max_depth=asked.max_depth,
+        subdomains=asked.subdomains,
+        ignore_query=asked.ignore_query,
+        discover=asked.discover,
+        prefer=asked.prefer,
         concurrency=asked.concurrency,
         robots=asked.robots,
         open_ledger=crawl.open_ledger,
         executor=executor,
+        content_selector=asked.content_selector,
+        remove_selector=asked.remove_selector,
     )
     async with PageStore(ctx.engine, crawl.entity, asked, tally, executor) as store, aclosing(pages):
         async for page in pages:

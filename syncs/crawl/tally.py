@@ -4,6 +4,7 @@ import time
 from collections import Counter
 
 from engine import SyncReport
+from engine.models import RetireReport
 from ingest import CrawledPage, Outcome, SkippedPage
 from syncs.crawl.models import (
     ChunkCounts,
@@ -32,6 +33,8 @@ class Tally:
         self.stored = 0
         self.embedded = 0
         self.transient = False
+        self.notes: list[str] = []
+        self._left = RetireReport()
 
     def take(self, page: CrawledPage | SkippedPage) -> None:
         """Count a page of the stream. A page to be stored counts once it is."""
@@ -49,6 +52,15 @@ class Tally:
         self.stored += pages
         count_pages("stored", pages)
         self._written += report
+
+    def retired(self, report: RetireReport) -> None:
+        """Count the pages that left the store; where too many would have, say so."""
+        self._left = report
+        if report.refused:
+            self.notes.append(
+                f"{report.refused:,} stored pages are gone from the site, and none was taken out: they are more than "
+                "the share that may leave at once. Look at the site; a higher --max-gone (max_gone) lets them go."
+            )
 
     def count_embedded(self, texts: int) -> None:
         """Count texts whose vectors are committed."""
@@ -80,14 +92,18 @@ class Tally:
             entity=entity,
             status=status,
             pages=PageCounts(
-                discovered=self.stored + self._outcomes.total(), stored=self.stored, waiting=waiting, **counts
+                discovered=self.stored + self._outcomes.total(),
+                stored=self.stored,
+                waiting=waiting,
+                deleted=self._left.pages,
+                **counts,
             ),
             chunks=ChunkCounts(
                 added=written.added,
                 updated=written.updated,
                 moved=written.moved,
                 unchanged=written.unchanged,
-                deleted=written.deleted,
+                deleted=written.deleted + self._left.records,
             ),
             embeddings=EmbeddingCounts(
                 computed=written.computed,
@@ -98,4 +114,5 @@ class Tally:
             ),
             seconds=round(time.monotonic() - self._started, 3),
             skipped=self._left_out,
+            notes=self.notes,
         )

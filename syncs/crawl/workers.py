@@ -5,14 +5,16 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing.context import SpawnContext, SpawnProcess
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
-__all__ = ["open_executor"]
+__all__ = ["RenewedPool", "open_executor"]
 
 MOST_WORKERS = 8
 
@@ -31,7 +33,7 @@ def open_executor() -> Iterator[Executor | None]:
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         MOST_WORKERS,
     )
-    pool = ProcessPoolExecutor(workers, mp_context=_Context(), initializer=_follow_parent)
+    pool = RenewedPool(partial(_pool, workers), partial(_pool, 1))
     cut_off = True
     try:
         yield pool
@@ -41,6 +43,72 @@ def open_executor() -> Iterator[Executor | None]:
         if cut_off:  # a worker may be busy for long with a page that nobody wants any more
             for worker in multiprocessing.active_children():
                 worker.kill()
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(workers, mp_context=_Context(), initializer=_follow_parent)
+
+
+class RenewedPool(Executor):
+    """A pool that outlives its workers: a call that ends its process is alone in failing, with BrokenExecutor.
+
+    When a worker dies, its pool and every call in it are lost, and nothing says which one did it. So there is
+    a new pool for what comes, and each of the lost calls is made once more, alone, in a process of its own.
+    """
+
+    def __init__(self, make: Callable[[], Executor], make_single: Callable[[], Executor]) -> None:
+        self._make = make
+        self._make_single = make_single
+        self._pool = make()
+        self._lock = threading.Lock()
+        self._alone = ThreadPoolExecutor(1)
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Call `fn` in a worker; a second time, alone, if the worker's pool breaks."""
+        call = partial(fn, *args, **kwargs)
+        result: Future[Any] = Future()
+        result.set_running_or_notify_cancel()
+        self._submit(call).add_done_callback(partial(self._settle, call, result))
+        return result
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """End the workers, as the pool's own `shutdown` does."""
+        self._alone.shutdown(wait=wait, cancel_futures=cancel_futures)
+        self._pool.shutdown(wait=wait, cancel_futures=cancel_futures)
+
+    def _submit(self, call: Callable[[], Any]) -> Future[Any]:
+        with self._lock:
+            try:
+                return self._pool.submit(call)
+            except BrokenExecutor:
+                self._pool.shutdown(wait=False)
+                self._pool = self._make()
+                return self._pool.submit(call)
+
+    def _settle(self, call: Callable[[], Any], result: Future[Any], done: Future[Any]) -> None:
+        if done.cancelled():
+            result.set_exception(BrokenExecutor("the pool was shut down"))
+        elif isinstance(done.exception(), BrokenExecutor):
+            try:
+                again = self._alone.submit(self._by_itself, call)
+            except RuntimeError:  # the pool is being shut down, which is what broke it
+                result.set_exception(BrokenExecutor("the pool was shut down"))
+            else:
+                again.add_done_callback(partial(_copy, result))
+        else:
+            _copy(result, done)
+
+    def _by_itself(self, call: Callable[[], Any]) -> Any:
+        with self._make_single() as single:
+            return single.submit(call).result()
+
+
+def _copy(result: Future[Any], done: Future[Any]) -> None:
+    error = BrokenExecutor("the pool was shut down") if done.cancelled() else done.exception()
+    if error is not None:
+        result.set_exception(error)
+    else:
+        result.set_result(done.result())
 
 
 class _Worker(SpawnProcess):

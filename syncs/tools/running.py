@@ -27,7 +27,8 @@ MOST_NAME = 64
 # What an agent may decide, named one by one: an option that lets a crawl read files of this machine, send a
 # cookie, ignore robots.txt or hurry a host is its user's, and a new one is not an agent's until it stands here.
 _ASKED = (
-    "url", "path_regex", "limit", "name", "include", "exclude", "max_depth",
+    "url", "path_regex", "limit", "name", "include", "exclude", "max_depth", "subdomains", "ignore_query",
+    "discover", "prefer",
 )  # fmt: skip
 _NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_-]")
 

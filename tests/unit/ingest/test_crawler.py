@@ -12,6 +12,7 @@ from ingest import CrawledPage, FakeFetcher, SkippedPage, crawl
 from ingest.errors import BadInput, FetchError, StartRefused
 from ingest.ledger import KnownPage
 from ingest.models import FetchRequest, FetchResponse
+from ingest.pace import Politeness
 
 BASE = "https://x.org/docs/"
 ROBOTS = "https://x.org/robots.txt"
@@ -41,6 +42,7 @@ def site(pages: Mapping[str, Answer]) -> FakeFetcher:
 
 def run(pages: Mapping[str, Answer] | FakeFetcher, start: str = BASE, **options: Any) -> list[Found]:
     fetcher = pages if isinstance(pages, FakeFetcher) else site(pages)
+    options.setdefault("discover", "links")  # test_discovery.py is about the site's lists
 
     async def main() -> list[Found]:
         async with aclosing(crawl(start, fetcher=fetcher, **options)) as stream:
@@ -222,7 +224,7 @@ def test_closing_the_stream_early_cancels_what_is_under_way() -> None:
     fetcher = SlowSite(TREE, lambda n: 0 if n < 3 else 10_000)
 
     async def main() -> tuple[Found, int, int]:
-        async with aclosing(crawl(BASE, fetcher=fetcher, concurrency=8)) as stream:
+        async with aclosing(crawl(BASE, fetcher=fetcher, concurrency=8, discover="links")) as stream:
             first = [await anext(stream), await anext(stream)]
             for _ in range(5):
                 await asyncio.sleep(0)
@@ -290,7 +292,7 @@ def test_a_start_that_cannot_be_crawled_is_refused_in_one_sentence_and_leaves_no
 ) -> None:
     ledger = RecordingLedger()
     with pytest.raises(StartRefused) as caught:
-        run(pages, open_ledger=ledger.open)
+        run(pages, open_ledger=ledger.open, politeness=Politeness(first_wait=0, first_backoff=0))
     message = str(caught.value)
     assert [part for part in (BASE, *parts) if part not in message] == []
     assert "\n" not in message

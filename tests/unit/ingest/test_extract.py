@@ -3,7 +3,8 @@
 import pytest
 from selectolax.lexbor import LexborHTMLParser
 
-from ingest.extract import Document, main_node, read_document
+from ingest.extract import main_node
+from ingest.metadata import Document, read_document
 from ingest.page import html_to_markdown
 
 URL = "https://x.org/docs/page.html"

@@ -16,6 +16,15 @@ def test_the_user_agent_is_honest_and_may_be_set(monkeypatch: pytest.MonkeyPatch
     assert default_user_agent() == "syncline (ops@example.org)"
 
 
+@pytest.mark.promise("C4")
+def test_a_contact_is_told_to_every_site(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SYNCLINE_CONTACT", "  https://example.org/crawler ")
+    assert re.fullmatch(r"syncline/\S+ \(documentation indexer; \+https://example\.org/crawler\)", default_user_agent())
+    monkeypatch.setenv("SYNCLINE_CONTACT", "ops@example.org\r\nX-Evil: 1")
+    with pytest.raises(BadInput, match="SYNCLINE_CONTACT"):
+        HttpFetcher()
+
+
 @pytest.mark.parametrize("agent", ["bad\nheader", "naïve"])
 def test_a_user_agent_that_no_header_can_hold_is_refused(agent: str) -> None:
     with pytest.raises(BadInput, match="printable ASCII"):

@@ -25,7 +25,7 @@ def test_html_markdown_and_plain_text_are_pages(content_type: str, expected: boo
 
 def test_markdown_is_kept_as_it_is() -> None:
     page = read_page(b"intro\r\n\r\n# The *title*\r\n<b>x</b>\r\n", URL, "text/markdown; charset=utf-8")
-    assert page == MarkdownPage(markdown="intro\n\n# The *title*\n<b>x</b>", title="The *title*")
+    assert page == MarkdownPage(markdown="intro\n\n# The *title*\n<b>x</b>", title="The title")
 
 
 @pytest.mark.parametrize(

@@ -341,3 +341,50 @@ def test_every_heading_with_an_id_of_real_pages_is_an_anchor_at_a_heading(
         assert all(a.offset == 0 or page.markdown[a.offset - 1] == "\n" for a in page.anchors)
     assert wrong == []
     assert seen > 1_000
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "<p class='admonition-title'>Note</p>",
+        "<div class='admonitionHeading_x1 y'>Note</div>",
+        "<p class='custom-block-title'>Note</p>",
+        "<h5 class='admonition-heading'>Note</h5>",
+        "<p class='topic-title'>Note</p>",
+    ],
+)
+def test_the_title_of_a_note_is_a_bold_line_whatever_it_is_called(title: str) -> None:
+    assert markdown(f"<div>{title}<p>Words.</p></div>") == "**Note**\n\nWords."
+
+
+def test_a_heading_that_labels_a_note_begins_no_section() -> None:
+    assert markdown("<div class='note'><h3>Note</h3><p>Words.</p></div>") == "**Note**\n\nWords."
+    assert markdown("<div class='part'><h3>Part</h3><p>Words.</p></div>") == "### Part\n\nWords."
+
+
+def test_a_note_drawn_as_a_table_is_its_label_and_its_words() -> None:
+    icon = "<td class=icon><i class='fa icon-note' title=Note></i></td>"
+    for cell in (icon, "<td class=icon><div class=title>Note</div></td>"):
+        assert markdown(f"<table><tr>{cell}<td class=content>Words.</td></tr></table>") == "**Note**\n\nWords."
+
+
+def test_code_and_signatures_in_other_elements_are_code() -> None:
+    code = "<div class=fragment><div class=line>if (x)</div><div class=line>  y();</div></div>"
+    assert markdown(code) == "```\nif (x)\n  y();\n```"
+    signature = "<table class=memname><tr><td>int f</td><td>(</td><td>int&nbsp;</td><td>x</td><td>)</td></tr></table>"
+    assert markdown(signature) == "`int f (int x)`"
+    assert markdown("<div class=member-signature>int <a href=s>f</a>(\n int x)</div>") == "`int f(int x)`"
+
+
+def test_a_list_of_whole_sections_is_no_list() -> None:
+    html = "<ul><li><section><h2 id=a>A</h2><p>x</p></section></li><li><h2>B</h2></li></ul><ul><li>item</li></ul>"
+    assert markdown(html) == "## A\n\nx\n\n## B\n\n- item"
+
+
+def test_headings_in_the_line_of_a_folded_block_stay_headings() -> None:
+    html = "<details><summary><section><h4 id=f>fn f()</h4></section></summary><p>Words.</p></details>"
+    assert markdown(html) == "#### fn f()\n\nWords."
+
+
+def test_a_link_without_words_leaves_nothing() -> None:
+    assert markdown("<p>a<a href='print.html'><i></i></a> b</p>") == "a b"

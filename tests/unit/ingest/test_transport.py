@@ -31,7 +31,7 @@ def test_every_exception_of_httpcore2_becomes_a_kind_by_a_row_of_its_own_family(
 @pytest.mark.parametrize(
     ("error", "kind", "transient"),
     [
-        (httpcore2.ConnectTimeout(), "timeout", True),
+        (httpcore2.ConnectTimeout(), "refused", True),
         (httpcore2.ReadTimeout(), "timeout", True),
         (httpcore2.PoolTimeout(), "timeout", True),
         (httpcore2.ConnectError("refused"), "refused", True),

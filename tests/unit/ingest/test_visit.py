@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Mapping
+from concurrent.futures import Executor, Future
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +13,7 @@ from ingest.errors import FetchError
 from ingest.fetcher import FakeFetcher
 from ingest.models import Fetcher, FetchRequest, FetchResponse, Outcome
 from ingest.page import EXTRACTOR, content_hash, html_to_markdown
-from ingest.visit import Visit, Visitor
+from ingest.visit import Freshness, Visit, Visitor
 
 A = "https://x.org/docs/a"
 HTML = {"content-type": "text/html"}
@@ -324,3 +326,173 @@ def test_a_kept_answer_is_used_once() -> None:
     assert first.page is not None
     assert second.page is not None
     assert ("kept" in first.page.markdown, "kept" in second.page.markdown, asked) == (True, False, 1)
+
+
+# --- not the page ---------------------------------------------------------------------------------
+
+
+@pytest.mark.promise("C8")
+@pytest.mark.parametrize(
+    ("found", "reason", "transient", "follows"),
+    [
+        (
+            answer(403, {**HTML, "cf-mitigated": "challenge"}),
+            "challenge (Cloudflare) instead of the page, with 403",
+            True,
+            False,
+        ),
+        (answer(200, HTML, "<title>Just a moment...</title><a href=x>x</a>"), "challenge (Cloudflare)", True, False),
+        (
+            answer(302, {"location": "/login?next=%2Fdocs%2Fa"}),
+            "a login instead of the page: https://x.org/login",
+            False,
+            False,
+        ),
+        (answer(200, HTML, "<h1>Sign in</h1><input type=password><a href=b>b</a>"), "login form", False, False),
+        (answer(200, HTML, "<nav><a href=b>b</a></nav>"), "no text was found", False, True),
+        (
+            answer(200, HTML, "<div id=root></div><script></script><nav><a href=b>b</a></nav>"),
+            "JavaScript",
+            False,
+            True,
+        ),
+    ],
+)
+def test_what_is_not_the_page_is_quarantined_and_proves_nothing(
+    found: FetchResponse, reason: str, transient: bool, follows: bool
+) -> None:
+    seen = visit(Answers(found), STORED)
+    assert (seen.outcome, seen.transient, bool(seen.links)) == (Outcome.QUARANTINED, transient, follows)
+    assert reason in seen.reason
+    assert "next=" not in seen.reason
+    assert (seen.page, seen.gone, seen.freshness) == (None, False, None)
+
+
+class MissingSite(FakeFetcher):
+    """A site that answers every address below /docs/ with 200."""
+
+    async def fetch(self, request: FetchRequest) -> FetchResponse:
+        if "/docs/" in request.url and request.url not in self.pages:
+            self.pages[request.url] = f"<title>Not found</title><p>There is no page {request.url} here.</p>"
+        return await super().fetch(request)
+
+
+@pytest.mark.promise("C8")
+def test_a_soft_404_is_quarantined_and_a_random_address_is_asked_for_it_once() -> None:
+    fetcher = MissingSite({})
+
+    async def run() -> list[Visit]:
+        visitor = Visitor(fetcher)
+        return [
+            await visitor.visit(Known(f"https://x.org/docs/{name}", f"https://x.org/docs/{name}")) for name in "abc"
+        ]
+
+    found = asyncio.run(run())
+    assert [(one.outcome, "soft 404" in one.reason) for one in found] == [(Outcome.QUARANTINED, True)] * 3
+    assert len(fetcher.requests) == 1 + 3 + 1  # robots.txt, the pages, the random address
+
+
+@pytest.mark.promise("C1", "C8")
+def test_no_random_address_is_asked_for_where_robots_txt_forbids_it() -> None:
+    fetcher = MissingSite({"https://x.org/robots.txt": plain("User-agent: *\nDisallow: /docs/n0")})
+    assert visit(fetcher).page is not None
+    assert len(fetcher.requests) == 2
+
+
+def plain(text: str) -> FetchResponse:
+    return FetchResponse("", 200, {"content-type": "text/plain"}, text.encode())
+
+
+# --- freshness ------------------------------------------------------------------------------------
+
+
+@pytest.mark.promise("E3")
+@pytest.mark.parametrize(
+    ("found", "known", "freshness", "gone"),
+    [
+        (answer(200, HTML, PAGE), Known(), Freshness.NEW, False),
+        (answer(200, HTML, PAGE + "<p>more</p>"), STORED, Freshness.CHANGED, False),
+        (answer(200, HTML, PAGE), STORED, Freshness.UNCHANGED, False),
+        (answer(304), STORED, Freshness.UNCHANGED, False),
+        (answer(404), STORED, Freshness.GONE, True),
+        (answer(410), STORED, Freshness.GONE, True),
+        (answer(200, {**HTML, "x-robots-tag": "noindex"}, PAGE), STORED, Freshness.GONE, True),
+        (answer(200, {**HTML, "content-signal": "ai-input=no"}, PAGE), STORED, Freshness.GONE, True),
+        (answer(301, {"location": "/docs/b"}), STORED, Freshness.GONE, True),
+        (answer(308, {"location": "/docs/b"}), STORED, Freshness.GONE, True),
+        (answer(302, {"location": "/docs/b"}), STORED, None, False),
+        (answer(307, {"location": "/docs/b"}), STORED, None, False),
+        (answer(401), STORED, None, False),
+        (answer(403), STORED, None, False),
+        (answer(500), STORED, None, False),
+        (answer(503), STORED, None, False),
+        (FetchError(A, "reset", "gone", transient=True), STORED, None, False),
+        (answer(200, {"content-type": "application/pdf"}), STORED, None, False),
+    ],
+)
+def test_only_positive_evidence_says_that_a_page_is_gone(
+    found: FetchResponse | FetchError, known: Known, freshness: Freshness | None, gone: bool
+) -> None:
+    seen = visit(Answers(found), known)
+    assert (seen.freshness, seen.gone) == (freshness, gone)
+
+
+@pytest.mark.promise("E3")
+def test_a_new_refusal_by_robots_txt_says_that_a_page_is_gone_and_a_robots_txt_that_fails_does_not() -> None:
+    fetcher = Answers(PAGE)
+    fetcher.pages["https://x.org/robots.txt"] = plain("User-agent: *\nDisallow: /docs/a")
+    assert visit(fetcher, STORED).freshness is Freshness.GONE
+    fetcher.pages["https://x.org/robots.txt"] = FetchResponse("", 500)
+    assert visit(fetcher, STORED).freshness is None
+
+
+# --- the rest -------------------------------------------------------------------------------------
+
+
+@pytest.mark.promise("C5")
+@pytest.mark.parametrize(
+    ("link", "expected"),
+    [
+        ('<https://x.org/docs/a/>; rel="canonical"', "https://x.org/docs/a/"),
+        ("</docs/a/>; rel=canonical", "https://x.org/docs/a/"),
+        ('<b>; rel="next", </docs/a/>; title="a, b"; rel="self Canonical"', "https://x.org/docs/a/"),
+        ('</docs/a/>; rel="canonicals"', None),
+        ('</docs/a/>; title="canonical"', None),
+        ("nonsense <", None),
+    ],
+)
+def test_a_canonical_address_may_stand_in_a_header(link: str, expected: str | None) -> None:
+    fetcher = Answers(answer(200, {**HTML, "link": link}, PAGE))
+    fetcher.pages["https://x.org/docs/a/"] = PAGE
+    assert visit(fetcher).canonical == expected
+
+
+class DyingExecutor(Executor):
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_exception(BrokenProcessPool("a worker died"))
+        return future
+
+
+@pytest.mark.promise("C11")
+def test_a_page_whose_conversion_kills_its_process_is_failed_and_not_the_crawl() -> None:
+    found = visit(Answers(PAGE), executor=DyingExecutor())
+    assert (found.outcome, found.transient) == (Outcome.FAILED, False)
+    assert "ended the process" in found.reason
+
+
+@pytest.mark.promise("C4")
+def test_a_crawl_delay_holds_from_the_first_page_on() -> None:
+    clock = Clock()
+    fetcher = Answers(PAGE)
+    fetcher.pages["https://x.org/robots.txt"] = plain("User-agent: *\nCrawl-delay: 30")
+
+    async def run() -> list[float]:
+        visitor = Visitor(fetcher, clock=clock, sleep=clock.sleep)
+        times = []
+        for _ in range(3):
+            await visitor.visit(Known())
+            times.append(clock.now)
+        return times
+
+    assert asyncio.run(run()) == [0, 30, 60]

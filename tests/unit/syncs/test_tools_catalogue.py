@@ -94,10 +94,12 @@ def test_an_agent_decides_only_what_is_named_for_it() -> None:
     assert crawl.input_schema["required"] == ["url"]
     # Whoever adds an option to the crawl decides here whether an agent, which a page may talk to, has it too.
     assert set(SiteCrawlIn.model_fields) - set(crawl.input_schema["properties"]) == {
-        "concurrency", "max_size", "return_pages", "robots", "target_size",
+        "concurrency", "content_selector", "local", "max_gone", "max_size", "prune", "remove_selector",
+        "return_pages", "robots", "target_size",
     }  # fmt: skip
-    for name, value in (("return_pages", "all"), ("robots", "ignore")):
+    for name, value in (("return_pages", "all"), ("robots", "ignore"), ("local", True)):
         assert f"{name}: Extra inputs are not permitted" in refusal(crawl, {"url": URL, name: value})
+    assert "is a folder or file of this machine" in refusal(crawl, {"url": "/etc/hosts"})
 
 
 @pytest.mark.parametrize("keys", [["search"], ["a.b", "a/b"], ["x" * 64 + "1", "x" * 64 + "2"]])

@@ -2,10 +2,12 @@
 
 import multiprocessing
 import multiprocessing.connection
+import os
 import signal
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import BrokenExecutor
 from types import SimpleNamespace
 
 import pytest
@@ -65,3 +67,34 @@ def test_a_busy_worker_ends_when_the_crawl_is_cut_off(as_command: Callable[[str]
     with pytest.raises(KeyboardInterrupt):
         cut_off()
     assert len(multiprocessing.connection.wait([worker.sentinel for worker in workers], 30)) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.promise("C11")
+def test_a_call_that_kills_its_worker_fails_alone_and_the_pool_goes_on(as_command: Callable[[str], None]) -> None:
+    as_command("syncline")
+    with open_executor() as executor:
+        assert executor is not None
+        calls = [executor.submit(*call) for call in [(abs, -1), (os._exit, 9), (abs, -2), (abs, -3)]]
+        assert [calls[number].result(60) for number in (0, 2, 3)] == [1, 2, 3]
+        with pytest.raises(BrokenExecutor):
+            calls[1].result(60)
+        assert [executor.submit(abs, number).result(60) for number in (-4, -5)] == [4, 5]
+        with pytest.raises(ZeroDivisionError):
+            executor.submit(divmod, 1, 0).result(60)
+
+
+@pytest.mark.slow
+def test_calls_that_are_lost_when_the_pool_is_cut_off_end_with_an_error(as_command: Callable[[str], None]) -> None:
+    as_command("syncline")
+    calls = []
+
+    def cut_off() -> None:
+        with open_executor() as executor:
+            assert executor is not None
+            calls.extend(executor.submit(time.sleep, 600) for _ in range(12))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        cut_off()
+    assert all(isinstance(call.exception(60), BrokenExecutor) for call in calls)

@@ -1,0 +1,234 @@
+"""What on a page is never its content, or is only the site's frame (pure, on selectolax; trees are changed).
+
+Rules are of what elements are (roles, names that many generators share) and of what they hold (links, headings,
+text); none is for one site. In doubt an element stays.
+"""
+
+import re
+
+from selectolax.lexbor import LexborNode
+
+__all__ = [
+    "ANY_HEADING",
+    "drop_empty_boxes",
+    "drop_frame",
+    "drop_leading_links",
+    "drop_never_content",
+    "drop_permalinks",
+    "drop_small_frames",
+    "drop_source_links",
+    "drop_update_line",
+    "is_site_name",
+    "link_text",
+    "names_of",
+    "text_length",
+    "thin_headers",
+]
+
+NEVER_CONTENT = (
+    "script, style, template, noscript, noframes, noembed, nav, iframe, object, embed, canvas, input, "
+    "select, textarea, dialog, [role=navigation], [role=search], [role=banner], [role=contentinfo], "
+    "[role=dialog], [role=alertdialog], [role=menu], [role=menubar], [role=toolbar], [aria-hidden=true], "
+    "[hidden]:not([role=tabpanel]):not([hidden=until-found]), form:not(:has(h1, h2, h3, p, pre)), "
+    "button:not(:is(h1, h2, h3, h4, h5, h6, summary) button), "
+    "a.headerlink, a.anchorjs-link, a.hash-link, a.anchor-link, a.header-anchor, a.permalink, "
+    "a.viewcode-link, a.src, .rightside, a[rel~=prev], a[rel~=next], a[rel~=edit], "
+    ".sphinxsidebar, .sidebar:not(:has(.sidebar-title, .title)), .toctree-wrapper.compound.hidden, "
+    ".breadcrumbs, .breadcrumb, .related, .prev-next-area, .ttc, "
+    ".md-source-file, .md-content__button, .theme-doc-footer, .edit-this-page, .cookie-banner, .copybtn, "
+    "summary.hideme, div[class*=language-] > span.lang, "
+    ".linenodiv, td.linenos, td.gutter, td.rouge-gutter, pre .linenos, pre .lineno, .lnt, pre .ln, "
+    ".fragment .lineno, code .boring, .line-numbers-rows, .line-numbers-wrapper"
+)
+_HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
+ANY_HEADING = ", ".join(_HEADINGS)
+# Where no container is marked, what has these names is the site's frame, unless it holds headings or prose.
+_FRAME_NAME = re.compile(
+    r"(?:^|[-_ ])(?:nav\w*|\w*nav(?:bar|list)?|menu\w*|\w*menu|header|footer|sidebar|banner|toolbar|topbar|masthead"
+    r"|search\w*)(?:$|[-_ ])",
+    re.IGNORECASE,
+)
+# Inside a marked container fewer names tell, and what has one must be short or mostly links.
+_INNER_FRAME_NAME = re.compile(
+    r"(?:^|[-_ ])(?:breadcrumbs?|pagination|pager|prev-?next|next-?prev|edit-?(?:this-?)?page|feedback|cookies?|consent"
+    r"|(?:version|language|lang)s?-?(?:switch(?:er)?|select(?:or)?|picker|menu)|on-?this-?page|skip-?(?:link|nav|to\w*)"
+    r"|share|social|newsletter|subscribe|sidebar|announcement|banner|nav(?:bar|igation|links?|list)?|footer|(?:page|local)-?toc"
+    r"|page-?actions)(?:$|[-_ ])",
+    re.IGNORECASE,
+)
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_FRAME_LINKS = 0.5  # share of a frame's text that is links
+_FRAME_TEXT = 400  # characters: a frame without links is short
+_REST_TEXT = 120  # characters: what a header keeps beside its menus, a logo and a motto
+# Links, and their share of the text, that make a block without a name a menu.
+_MENU_LINKS, _MENU_SHARE = 8, 0.8
+_LONG_TEXT = 4_000  # characters of text that no frame inside a container has, whatever it is called
+_PERMALINK = re.compile(r"^[\s¶#§🔗◆ⓘ\u200b\uf0c1]*$")
+_UPDATE_LINE = re.compile(
+    r"\W*(?:this )?(?:page )?(?:was )?last (?:updated|modified|changed|built)\b.*\d.*", re.IGNORECASE
+)
+_SOURCE_WORDS = re.compile(
+    r"\W*(?:(?:edit|improve|view|show|suggest)\b.{0,30}\b(?:page|source|edits?|github|gitlab|bitbucket|json)"
+    r"|report (?:an? )?(?:bug|issue|problem)|edit)\W*",
+    re.IGNORECASE,
+)
+_SOURCE_ADDRESS = re.compile(
+    r"/(?:edit|blob|tree|raw|_sources|issues/new)(?:/|$|\?)|\.(?:md|mdx|rst|adoc|txt|json)$", re.IGNORECASE
+)
+
+
+def drop_never_content(root: LexborNode, *, keep: bool = False) -> None:
+    """Remove what is no content on any page, and buttons beside the text of a heading; with `keep` not `root`."""
+    # From the end, so that nothing is touched whose parent is gone already.
+    for node in reversed(root.css(NEVER_CONTENT)):
+        if node.tag not in ("html", "body") and not (keep and node.mem_id == root.mem_id):
+            node.decompose()
+    for heading in root.css(ANY_HEADING):
+        buttons = heading.css("button")
+        if buttons and sum(map(text_length, buttons)) < text_length(heading):
+            for button in reversed(buttons):
+                button.decompose()
+
+
+def drop_permalinks(root: LexborNode) -> None:
+    """Remove links to a place on the page whose text is a sign; where an id is on one, it stays, empty, to carry it."""
+    for node in root.css("a[href^='#']"):
+        if not _PERMALINK.match(node.text(deep=True)) or node.css_first("img") is not None:
+            continue
+        if not node.attributes.get("id"):
+            node.decompose()
+            continue
+        for child in list(node.iter(include_text=True)):
+            child.decompose()
+
+
+def drop_source_links(main: LexborNode) -> None:
+    """Remove links to edit the page or to see its source: by their words and by where they lead."""
+    for node in reversed(main.css("a[href]")):
+        words = node.text(deep=True)
+        if len(words) < 80 and _SOURCE_WORDS.fullmatch(words.strip()):
+            address = (node.attributes.get("href") or "").partition("#")[0]
+            if _SOURCE_ADDRESS.search(address):
+                node.decompose()
+
+
+def drop_update_line(main: LexborNode) -> None:
+    """Remove the line at the end that says when the page was last changed: it would make each build a change."""
+    for node in reversed(main.css("p, div, small, address")[-10:]):
+        words = " ".join(node.text(deep=True).split())
+        if len(words) < _REST_TEXT and _UPDATE_LINE.fullmatch(words):
+            node.decompose()
+            return
+
+
+def drop_leading_links(main: LexborNode) -> None:
+    """Remove lists of links that come before the first heading: a site's menu, or links into this page, that nothing
+    names as such."""
+    rest = text_length(main)
+    found: list[LexborNode] = []
+    level = main.child
+    while level is not None:
+        if level.tag in _HEADINGS:
+            break
+        if level.css_first(ANY_HEADING) is not None:
+            level = level.child
+            continue
+        text = text_length(level) if level.is_element_node else 0
+        links = level.css("a[href]") if text else []
+        many = len(links) >= _MENU_LINKS or (
+            len(links) > 1 and all((link.attributes.get("href") or "").startswith("#") for link in links)
+        )
+        if many and link_text(level) > _MENU_SHARE * text:
+            found.append(level)
+            rest -= text
+        level = level.next
+    if level is not None and rest > _FRAME_TEXT:
+        for node in found:
+            node.decompose()
+
+
+def thin_headers(main: LexborNode, title: str) -> None:
+    """Take the menus out of `header` elements, and the h1 that is the name of the site: the end of the `title`."""
+    for header in reversed(main.css("header")):
+        rest = text_length(main) - text_length(header)
+        if rest < _FRAME_TEXT or header.css_first("pre") is not None:
+            continue
+        # The outermost first: what is around the menus of a menu is only their labels.
+        while (menu := next(filter(_is_menu, header.css("ul, ol")), None)) is not None:
+            menu.decompose()
+        heading = header.css_first("h1")
+        if heading is not None and is_site_name(heading, title):
+            heading.decompose()
+        if header.css_first(ANY_HEADING) is None and text_length(header) < _REST_TEXT:
+            header.decompose()
+
+
+def _is_menu(node: LexborNode) -> bool:
+    return len(node.css("a[href]")) > 1 and link_text(node) > _FRAME_LINKS * text_length(node)
+
+
+def is_site_name(heading: LexborNode, title: str) -> bool:
+    """True for a heading that is the last part of a title like "Page - Site"."""
+    name = " ".join(heading.text(deep=True).split()).casefold()
+    before = title.casefold().removesuffix(name).rstrip() if name else ""
+    return before.endswith(("|", "-", "–", "—", "·", "•")) and title.casefold().endswith(name)
+
+
+def drop_empty_boxes(main: LexborNode, linked: frozenset[str]) -> None:
+    """Remove `div`s with an id and nothing else, which a script would fill, unless their id is in `linked`."""
+    for node in reversed(main.css("div[id]")):
+        empty = not text_length(node) and node.css_first("img, svg, a[id], a[name]") is None
+        if empty and node.attributes.get("id") not in linked:
+            node.decompose()
+
+
+def drop_small_frames(main: LexborNode) -> None:
+    """Remove what inside the content is named like a part of the frame and is short or mostly links."""
+    for node in reversed(main.css("div, ul, ol, p, section, aside, footer")):
+        if node.mem_id == main.mem_id:
+            continue
+        named = node.tag == "footer" or _INNER_FRAME_NAME.search(_CAMEL.sub("-", names_of(node)))
+        if not (named or node.tag == "aside") or _is_quoted(node):
+            continue
+        if node.css_first("h1, h2, pre, dl, table th, blockquote, [class*=admonition], .footnote, .sidebar-title"):
+            continue
+        text = text_length(node)
+        linked = link_text(node) > _FRAME_LINKS * text
+        if text < _LONG_TEXT and (linked or (named and text < _REST_TEXT and node.css_first("img") is None)):
+            node.decompose()
+
+
+def _is_quoted(node: LexborNode) -> bool:
+    parent = node.parent
+    return node.tag == "footer" and parent is not None and parent.tag in ("blockquote", "figure")
+
+
+def drop_frame(body: LexborNode) -> None:
+    """Remove what is named like a menu, a header or a footer and holds links or little text, but no heading;
+    and what is left around it where that is next to nothing."""
+    thinned: set[int] = set()
+    for node in reversed(body.css("header, footer, aside, div, ul, ol, table, section, p")):
+        parent = node.parent
+        named = node.tag in ("header", "footer", "aside") or _FRAME_NAME.search(names_of(node))
+        if not named and node.mem_id not in thinned:
+            continue
+        if node.css_first(f"{ANY_HEADING}, pre, p.title, .sidebar-title") is not None:
+            continue
+        text = text_length(node)
+        if (named and (text < _FRAME_TEXT or link_text(node) > _FRAME_LINKS * text)) or text < _REST_TEXT:
+            node.decompose()
+            if parent is not None and parent.mem_id != body.mem_id:
+                thinned.add(parent.mem_id)
+
+
+def text_length(node: LexborNode) -> int:
+    """Characters of text in an element, white space at its ends not counted."""
+    return len(node.text(deep=True).strip())
+
+
+def link_text(node: LexborNode) -> int:
+    return sum(text_length(link) for link in node.css("a"))
+
+
+def names_of(node: LexborNode) -> str:
+    return f"{node.attributes.get('class') or ''} {node.attributes.get('id') or ''}"

@@ -1,0 +1,52 @@
+"""Tabs: each label is put before the panel it opens, so that a page without scripts tells them apart (pure)."""
+
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+__all__ = ["label_panels"]
+
+_LISTS = "[role=tablist], .tabbed-labels, :is(div, ul):has(> input + label + input + label)"
+_LABELS = "[role=tab], label"
+
+
+def label_panels(tree: LexborHTMLParser) -> None:
+    """Turn each list of tabs into bold lines before their panels, where it has as many labels as panels."""
+    for tabs in reversed(tree.css(_LISTS)):
+        labels = [" ".join(label.text(deep=True).split()) for label in tabs.css(_LABELS)]
+        panels = _panels(tabs, len(labels))
+        if not panels or not all(labels):
+            continue
+        for label, panel in zip(labels, panels, strict=True):
+            strong, line = tree.create_node("strong"), tree.create_node("p")
+            strong.insert_child(label)
+            line.insert_child(strong)
+            first = panel.child
+            if first is None:
+                panel.insert_child(line)
+            else:
+                first.insert_before(line)
+        tabs.decompose()
+
+
+def _panels(tabs: LexborNode, count: int) -> list[LexborNode]:
+    """The panels beside a list of tabs, by their role, else the parts of the element that follows."""
+    parent = tabs.parent
+    if count < 2 or parent is None:
+        return []
+    marked = [node for node in parent.css("[role=tabpanel]") if _is_own(node, parent)]
+    if marked:
+        return marked if len(marked) == count else []
+    following = tabs.next
+    while following is not None and not following.is_element_node:
+        following = following.next
+    parts = [node for node in following.iter() if node.is_element_node] if following is not None else []
+    return parts if len(parts) == count else []
+
+
+def _is_own(panel: LexborNode, parent: LexborNode) -> bool:
+    """False for a panel of tabs inside a panel."""
+    above = panel.parent
+    while above is not None and above.mem_id != parent.mem_id:
+        if above.attributes.get("role") == "tabpanel":
+            return False
+        above = above.parent
+    return True

@@ -1,0 +1,2 @@
+/** The workshop. */
+package org.workshop;
