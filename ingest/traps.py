@@ -20,12 +20,16 @@ or a combination of query parameters."""
 MOST_NUMBERED = 5_000
 """The same where the shape is a number: generated API references are webs of thousands of numbered pages."""
 
+MOST_COUNTED = 100_000
+"""The same where the numbers are those of a count: a site that numbers its pages leaves few of them out."""
+
 LONGEST_CHAIN = 90
 """Numbered pages, each found on the one before, that may follow one another."""
 
 MOST_VARIANTS = 10_000
 """Query strings that one path may have."""
 
+_SPARSE = 10  # times as many numbers as pages, or as many pages as numbers, make no count
 _MOST_PARTS = 32  # of a path
 _MOST_SAME = 3  # times that one part, which is no number, may be in a path
 
@@ -73,6 +77,7 @@ class _Shape(NamedTuple):
 @dataclass
 class _Count:
     self_found: int = 0
+    highest: int = 0  # number that ends one of the addresses
     chains: dict[int, int] = field(default_factory=dict)  # hash of an address: how far it is down a chain
 
 
@@ -80,7 +85,7 @@ class Budget:
     """Admits addresses until their shape has used up its budget. For one crawl; memory grows with shapes."""
 
     def __init__(self) -> None:
-        self._counts: dict[str, _Count] = {}
+        self._counts: dict[tuple[str, str], _Count] = {}
         self._variants: dict[int, int] = {}
         self._sessions: dict[int, int] = {}
         self._traps: dict[str, Trap] = {}
@@ -113,16 +118,19 @@ class Budget:
         shape = _shape(url)
         if not shape.name or not found_on:
             return None
-        count = self._counts.setdefault(shape.name, _Count())
+        count = self._counts.setdefault((shape.kind, shape.name), _Count())
         if not shape.same(found_on):
             return None
         where = shape.name.split("://", 1)[-1].partition("/")[2]
         chain = count.chains.get(hash(found_on), 0) + 1
         if shape.most > MOST_SELF_FOUND and chain > LONGEST_CHAIN:
             return f"trap: {shape.kind} without end at /{where}: more than {LONGEST_CHAIN} one after another"
-        if count.self_found >= shape.most:
-            return f"trap: {shape.kind} without end at /{where}: {shape.most:,} were found on one another"
+        counted = count.self_found / _SPARSE <= count.highest <= count.self_found * _SPARSE
+        most = MOST_COUNTED if shape.most == MOST_NUMBERED and counted else shape.most
+        if count.self_found >= most:
+            return f"trap: {shape.kind} without end at /{where}: {most:,} were found on one another"
         count.self_found += 1
+        count.highest = max(count.highest, _last_number(url))
         count.chains[hash(url)] = chain
         return None
 
@@ -134,6 +142,11 @@ class Budget:
         if count <= MOST_VARIANTS:
             return None
         return f"trap: more than {MOST_VARIANTS:,} query strings at {urlsplit(path).path}"
+
+
+def _last_number(url: str) -> int:
+    numbers = _NUMBER.findall(url)
+    return int(numbers[-1][:18]) if numbers else 0
 
 
 def _growing(url: str) -> str | None:

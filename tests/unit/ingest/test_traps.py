@@ -9,7 +9,7 @@ from urllib.parse import urldefrag, urljoin
 
 import pytest
 
-from ingest.traps import LONGEST_CHAIN, MOST_NUMBERED, MOST_SELF_FOUND, MOST_VARIANTS, Budget
+from ingest.traps import LONGEST_CHAIN, MOST_COUNTED, MOST_NUMBERED, MOST_SELF_FOUND, MOST_VARIANTS, Budget
 
 pytestmark = pytest.mark.promise("C6")
 BASE = "https://x.org/docs/"
@@ -165,8 +165,27 @@ def test_what_an_index_lists_is_taken_though_each_page_leads_to_the_next(names: 
     assert (len(taken), budget.traps) == (len(names) + 1, [])
 
 
+def test_a_site_that_numbers_its_pages_one_by_one_is_taken_whole_though_they_are_found_on_one_another() -> None:
+    def tree(page: str) -> list[str]:
+        number = int(page.rpartition("/p")[2] if "/p" in page else 0)
+        return [f"{BASE}p{child}" for child in range(10 * number + 1, 10 * number + 11) if child < 20_000]
+
+    taken, budget = crawl(BASE, tree, most=30_000)
+    assert (len(taken), budget.traps) == (20_000, [])
+
+
+def test_numbers_without_an_order_end_sooner_than_a_count() -> None:
+    def anywhere(page: str) -> list[str]:
+        source = random.Random(page)
+        return [f"{BASE}item/{source.randrange(10**9)}" for _ in range(3)]
+
+    taken, budget = crawl(BASE, anywhere)
+    assert len(taken) <= MOST_NUMBERED + 10
+    assert "numbered pages without end at /docs/item/{n}" in budget.traps[0].reason
+
+
 def test_the_budgets_are_finite_and_in_order() -> None:
-    assert LONGEST_CHAIN < MOST_SELF_FOUND < MOST_NUMBERED < MOST_VARIANTS
+    assert LONGEST_CHAIN < MOST_SELF_FOUND < MOST_NUMBERED < MOST_VARIANTS < MOST_COUNTED
 
 
 @pytest.mark.slow
