@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from engine.errors import (
+    CostCeiling,
     EmbedderError,
     EmbedderRefused,
     EngineError,
@@ -11,11 +12,12 @@ from engine.errors import (
     InvalidRecord,
     SpaceMismatch,
     StoreUnavailable,
+    TextRefused,
     UnknownEmbedder,
     UnknownEntity,
 )
 from engine.mock import MockEngine
-from engine.models import Embeddings, PageInput, RecordInput, SearchHit, SyncReport
+from engine.models import Embeddings, GcReport, PageInput, RecordInput, SearchHit, SyncReport
 from engine.protocols import Embedder, Engine
 
 if TYPE_CHECKING:
@@ -24,12 +26,14 @@ if TYPE_CHECKING:
     from engine.postgres import PostgresEngine
 
 __all__ = [
+    "CostCeiling",
     "Embedder",
     "EmbedderError",
     "EmbedderRefused",
     "Embeddings",
     "Engine",
     "EngineError",
+    "GcReport",
     "HashEmbedder",
     "InvalidFilter",
     "InvalidQuery",
@@ -42,6 +46,7 @@ __all__ = [
     "SpaceMismatch",
     "StoreUnavailable",
     "SyncReport",
+    "TextRefused",
     "UnknownEmbedder",
     "UnknownEntity",
     "describe_choice",

@@ -9,10 +9,15 @@ EngineError
 └── EmbedderError        embedding failed, or the embedder does not fit the store
     ├── UnknownEmbedder  no such provider or model, or its package is missing
     ├── EmbedderRefused  the provider says no for good: a missing or wrong key, no quota, no such model
+    ├── TextRefused      the model takes other texts, and not this one
+    ├── CostCeiling      the next batch would cost more than was allowed
     └── SpaceMismatch    the embedder differs from the database's active space
 """
 
+from engine.models import SyncReport
+
 __all__ = [
+    "CostCeiling",
     "EmbedderError",
     "EmbedderRefused",
     "EngineError",
@@ -21,6 +26,7 @@ __all__ = [
     "InvalidRecord",
     "SpaceMismatch",
     "StoreUnavailable",
+    "TextRefused",
     "UnknownEmbedder",
     "UnknownEntity",
 ]
@@ -60,6 +66,19 @@ class UnknownEmbedder(EmbedderError):
 
 class EmbedderRefused(EmbedderError):
     """The provider refuses for good: a missing or wrong key, no quota, an unknown model."""
+
+
+class TextRefused(EmbedderError):
+    """The model does not take a text, for its length or its content; others it takes."""
+
+
+class CostCeiling(EmbedderError):
+    """The next batch would pass the ceiling on what embedding may cost: it was not sent. `spent` is what the call had
+    embedded before, which is kept."""
+
+    def __init__(self, message: str, spent: SyncReport) -> None:
+        super().__init__(message)
+        self.spent = spent
 
 
 class SpaceMismatch(EmbedderError):

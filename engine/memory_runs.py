@@ -84,6 +84,20 @@ class MemoryRuns:
         ]
         return found[: check_count("limit", limit)]
 
+    def _oldest_live(self) -> datetime:
+        """When the oldest run began that is under way; now where there is none."""
+        started: list[datetime] = [run["started_at"] for run in self._runs.values() if _seen(run)["state"] in LIVE]
+        return min([datetime.now(UTC), *started])
+
+    def _prune_runs(self, older_than: float) -> int:
+        """Forget runs that ended more than so many seconds ago; how many."""
+        before = datetime.now(UTC) - timedelta(seconds=older_than)
+        ended = {key: _seen(run)["ended_at"] for key, run in self._runs.items()}
+        old = [key for key, end in ended.items() if end is not None and end < before]
+        for key in old:
+            del self._runs[key]
+        return len(old)
+
     def _run(self, run_id: str) -> dict[str, Any]:
         run = self._runs.get(clean_text(run_id))
         if run is None:

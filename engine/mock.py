@@ -4,8 +4,9 @@ It passes the same suite as `PostgresEngine` in everything but the order of what
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from copy import deepcopy
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from copy import copy, deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -13,13 +14,15 @@ from typing import Any
 from engine.checks import check_count, check_external_ids, check_question, check_sync_id
 from engine.clean import clean_text
 from engine.departures import GRACE, MOST_LEAVING
+from engine.embedding import Estimator, PlannedVectors, VectorStore
 from engine.filters import matches, parse
 from engine.memory import MemoryEntity, MemoryRecord, MockLedger, change, swap
 from engine.memory_runs import MemoryRuns
-from engine.models import PageInput, RecordInput, RetireReport, SearchHit, SyncReport
+from engine.memory_vectors import MemoryEmbedding, MemoryVectors
+from engine.models import GcReport, PageInput, RecordInput, RetireReport, SearchHit, SyncReport
 from engine.names import check_name, spellings, unknown_connection, unknown_entity, unknown_name
 from engine.protocols import Embedder, SearchMode
-from engine.rows import Row, merge_row, pages_of, rows_of, taken_id
+from engine.rows import Row, merge_row, pages_of, rows_of, taken_id, texts_of
 from engine.sorting import parse_sort, sorted_by
 from engine.words import words
 
@@ -31,7 +34,7 @@ _STORED = (
 )  # fmt: skip
 
 
-class MockEngine(MemoryRuns):
+class MockEngine(MemoryEmbedding, MemoryRuns):
     """Records, pages, runs and search in memory.
 
     With an `embedder`, texts are embedded once and counted as Postgres counts them; search goes by shared
@@ -42,7 +45,8 @@ class MockEngine(MemoryRuns):
         super().__init__()
         self._embedder = embedder
         self._entities: dict[tuple[str, str], MemoryEntity] = {}
-        self._vectors: dict[bytes, Sequence[float]] = {}
+        self._vectors = MemoryVectors()
+        self._store: VectorStore = self._vectors
         self._made = 0  # entities ever made: an id is given once
 
     async def __aenter__(self) -> "MockEngine":
@@ -86,7 +90,7 @@ class MockEngine(MemoryRuns):
             return SyncReport()
         spent, embedded = SyncReport(), None
         while embedded != (changed := self._changed(key, records, rows, merge)):
-            spent += await self._embed([new.row for new in changed], None)
+            spent += await self._embed([new.row for new in changed])
             embedded = changed  # another task may have changed a record meanwhile
         entity = self._write_to(key)
         entity.last_sync_id = entity.last_sync_id if sync_id is None else sync_id
@@ -148,13 +152,15 @@ class MockEngine(MemoryRuns):
         connection_id: str,
         name: str,
         pages: Sequence[PageInput],
+        max_cost: float | None = None,
         on_embedded: Callable[[int], None] | None = None,
     ) -> SyncReport:
         """Replace whole pages and their records, old and new aligned by content and then by order."""
         key, swapped = _key(connection_id, name), pages_of(pages)
         if not swapped:
             return SyncReport()
-        report = await self._embed([row for _, rows in swapped for row in rows], on_embedded)
+        given = [row for _, rows in swapped for row in rows]
+        report = await self._embed(given, max_cost=max_cost, on_embedded=on_embedded)
         self._check_ids(key, swapped)
         entity = self._write_to(key)
         olds = [entity.records_of(page.url) for page, _ in swapped]
@@ -191,13 +197,6 @@ class MockEngine(MemoryRuns):
         return {**row, "title": title, "entity": entity.name, "aliases": list(page.aliases)}
 
     # --- crawls and sites ---------------------------------------------------------------------------------
-
-    async def check(self) -> str:
-        """The embedder's name, proved to work; "none" without one."""
-        if self._embedder is None:
-            return "none"
-        await self._embedder.embed(["syncline"], kind="query")
-        return self._embedder.name
 
     async def open_ledger(
         self, *, connection_id: str, name: str, start_url: str, run_id: str, options: Mapping[str, object]
@@ -241,6 +240,23 @@ class MockEngine(MemoryRuns):
         entity.touch()
         return entity.retire(most=most, grace=grace, prune=prune)
 
+    @asynccontextmanager
+    async def rehearse(self) -> AsyncIterator["MockEngine"]:
+        """An engine on which everything is done as on this one, and nothing stays; reports say what would be."""
+        rehearsal = copy(self)
+        rehearsal._entities, rehearsal._runs = deepcopy(self._entities), deepcopy(self._runs)
+        rehearsal._embedder = None if self._embedder is None else Estimator(self._embedder)
+        rehearsal._store = PlannedVectors(self._vectors)
+        yield rehearsal
+
+    async def gc(self, *, runs_older_than: float | None = None) -> GcReport:
+        """Forget what nothing needs, as `PostgresEngine` does."""
+        used = dict(texts_of(record.row for _, record in self._records()))
+        vectors, spared, failures = self._vectors.forget(used, self._oldest_live())
+        pages = sum(held.purge(GRACE) for held in self._entities.values())
+        runs = 0 if runs_older_than is None else self._prune_runs(runs_older_than)
+        return GcReport(vectors=vectors, spared=spared, failures=failures, pages=pages, runs=runs)
+
     async def optimize(self, *, tolerance: float = 0.0) -> None:
         """Nothing to do: there are no statistics and no index."""
 
@@ -267,7 +283,7 @@ class MockEngine(MemoryRuns):
             "entities": len(sites),
             "pages": sum(site["pages"] for site in sites),
             "records": sum(site["records"] for site in sites),
-            "embedder": self._embedder.name if self._embedder is not None and self._vectors else None,
+            "embedder": self._embedder.name if self._embedder is not None and self._vectors.vectors else None,
         }
 
     # --- search ---------------------------------------------------------------------------------------------
@@ -332,26 +348,6 @@ class MockEngine(MemoryRuns):
         entity = self._open(key)
         entity.touch()
         return entity
-
-    async def _embed(self, rows: Sequence[Row], on_embedded: Callable[[int], None] | None) -> SyncReport:
-        """Embed the texts that have no vector yet; the same text is never embedded twice (promise E2)."""
-        if self._embedder is None:
-            return SyncReport()
-        texts = {row.embed_hash: row.embed_text for row in rows if row.embed_hash and row.embed_text}
-        missing = {key: text for key, text in texts.items() if key not in self._vectors}
-        report = SyncReport(reused=len(texts) - len(missing))
-        if not missing:
-            return report
-        embeddings = await self._embedder.embed(list(missing.values()), kind="document")
-        self._vectors.update(zip(missing, embeddings.vectors, strict=True))
-        if on_embedded is not None:
-            on_embedded(len(missing))
-        return report + SyncReport(
-            computed=len(missing),
-            tokens=embeddings.tokens,
-            windowed=embeddings.windowed,
-            cost_usd=embeddings.cost_usd,
-        )
 
 
 def _key(connection_id: str, name: str) -> tuple[str, str]:

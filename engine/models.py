@@ -7,6 +7,7 @@ from typing import NotRequired, TypedDict
 
 __all__ = [
     "Embeddings",
+    "GcReport",
     "PageInput",
     "RecordInput",
     "RetireReport",
@@ -66,9 +67,10 @@ class SyncReport:
     unchanged: int = 0
     deleted: int = 0
     computed: int = 0  # texts embedded
-    reused: int = 0  # texts whose vector was there already
+    reused: int = 0  # records whose text had its vector already
     tokens: int = 0  # billed by the embedder
     windowed: int = 0  # texts over the model's window, embedded by windows and averaged
+    failed: int = 0  # records without a vector, because the model does not take their text
     cost_usd: float = 0.0
 
     def __add__(self, other: "SyncReport") -> "SyncReport":
@@ -83,6 +85,18 @@ class RetireReport:
     pages: int = 0
     records: int = 0
     refused: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class GcReport:
+    """What was forgotten: vectors, failures and runs that nothing needs, and tombstones of pages. `spared` vectors are
+    unused, and younger than a run that is under way."""
+
+    vectors: int = 0
+    spared: int = 0
+    failures: int = 0
+    pages: int = 0
+    runs: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +126,13 @@ class SearchHit:
 
 @dataclass(frozen=True, slots=True)
 class Embeddings:
-    """Vectors in the order of their texts, and what the provider billed."""
+    """Vectors in the order of their texts, and what the provider billed.
+
+    `refused` says, by its place, why the model does not take a text; that text's vector is empty.
+    """
 
     vectors: Sequence[Sequence[float]]
     tokens: int = 0
     windowed: int = 0
     cost_usd: float = 0.0
+    refused: Mapping[int, str] = field(default_factory=dict)

@@ -1,7 +1,8 @@
 """`PostgresEngine`: the store in Postgres with pgvector, as one object that opens on first use."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 from psycopg import sql
@@ -11,33 +12,27 @@ from engine.clean import clean_text, digest
 from engine.crawls import PostgresLedger
 from engine.database import Connection, Database
 from engine.departures import GRACE, MOST_LEAVING, too_many
-from engine.embedders import describe_choice, open_embedder
 from engine.embedders.batches import count_bytes
-from engine.errors import SpaceMismatch
+from engine.embedding import Estimator, PlannedVectors, VectorStore
 from engine.models import PageInput, RecordInput, RetireReport, SearchHit, SyncReport
 from engine.pages import page_rows, write_pages, write_records
 from engine.protocols import Embedder, SearchMode
 from engine.queries import query as named
 from engine.records import PostgresRecords, condition, ensure_entity, entity_key, merged_rows
+from engine.rehearsal import rolled_back
 from engine.rows import Row, rows_of
 from engine.runs import PostgresRuns
 from engine.search import Question, find, refresh_statistics
-from engine.space import (
-    Space,
-    activate_space,
-    active_space,
-    build_index,
-    checked_vectors,
-    embed_missing,
-)
+from engine.space import SpaceVectors, active_space, build_index, checked_vectors
 from engine.telemetry import embed
+from engine.vectors import PostgresVectors
 
 __all__ = ["PostgresEngine"]
 
 STALE_STATISTICS = 0.1
 
 
-class PostgresEngine(PostgresRecords, PostgresRuns):
+class PostgresEngine(PostgresRecords, PostgresVectors, PostgresRuns):
     """Records, pages, runs and search in one Postgres database.
 
     `url` is a DSN or the folder of an embedded server; None means `DATABASE_URL`, else the embedded server in
@@ -85,63 +80,13 @@ class PostgresEngine(PostgresRecords, PostgresRuns):
         await self._database.open()
         return self._database.conninfo
 
-    async def embedder(self) -> Embedder:
-        """The embedder in use. Raises SpaceMismatch where the given one is not the active space's."""
-        async with self._choosing:
-            if self._embedder is None:
-                self._embedder = await self._choose_embedder()
-            return self._embedder
-
-    async def _choose_embedder(self) -> Embedder:
-        space = await self._database.transact(active_space)
-        given = self._given
-        if given is None or isinstance(given, str):
-            wanted = given if given is not None or space is None else space.name
-            given = await open_embedder(wanted, count_tokens=self._count_tokens)
-        if space is not None and given.name != space.name:
-            if given is not self._given:
-                await given.aclose()
-            raise SpaceMismatch(
-                f"The store was embedded with {space.name}, and {given.name} was asked for: leave out "
-                "--embedder, or use another store; vectors of two models cannot be compared."
-            )
-        return given
-
-    async def describe_embedder(self) -> str:
-        """One sentence: the embedder in use, and why."""
+    @asynccontextmanager
+    async def rehearse(self) -> AsyncIterator["PostgresEngine"]:
+        """An engine on which everything is done as on this one, and nothing stays: what is written is rolled back,
+        nothing is embedded, and reports say what would be. Entities written to are locked for as long as it is open."""
         embedder = await self.embedder()
-        if self._given is None and await self._database.transact(active_space) is not None:
-            return f"Embedding with {embedder.name}: the store was made with it."
-        if self._given is None or isinstance(self._given, str):
-            return describe_choice(self._given)
-        return f"Embedding with {embedder.name}: the program chose it."
-
-    async def check(self) -> str:
-        """Open the store and embed one word: a wrong key or model is known before anything is written.
-
-        Returns the embedder's name. Raises StoreUnavailable or EmbedderError.
-        """
-        embedder = await self.embedder()
-        await embedder.embed(["syncline"], kind="query")
-        return embedder.name
-
-    async def _prepare_space(self) -> tuple[Space, Embedder]:
-        embedder = await self.embedder()
-
-        async def prepare(connection: Connection) -> Space:
-            return await active_space(connection) or await activate_space(connection, embedder)
-
-        space = await self._database.transact(prepare)
-        if space.name != embedder.name:
-            raise SpaceMismatch(f"The store was embedded with {space.name}, not with {embedder.name}.")
-        return space, embedder
-
-    async def _embed(self, rows: Sequence[Row], on_embedded: Callable[[int], None] | None = None) -> SyncReport:
-        texts = {row.embed_hash: row.embed_text for row in rows if row.embed_hash and row.embed_text}
-        if not texts:
-            return SyncReport()
-        space, embedder = await self._prepare_space()
-        return await embed_missing(self._database, space, embedder, texts, on_embedded)
+        async with rolled_back(self._database) as database:
+            yield _Rehearsal(database, embedder)
 
     async def sync_records(
         self,
@@ -193,14 +138,19 @@ class PostgresEngine(PostgresRecords, PostgresRuns):
         connection_id: str,
         name: str,
         pages: Sequence[PageInput],
+        max_cost: float | None = None,
         on_embedded: Callable[[int], None] | None = None,
     ) -> SyncReport:
-        """Commit the vectors of what is new, then swap pages, records and ledger rows in one transaction."""
+        """Commit the vectors of what is new, then swap pages, records and ledger rows in one transaction.
+
+        Raises CostCeiling before a batch of texts that would bring the cost above `max_cost` US dollars.
+        """
         entity = entity_key(connection_id, name)
         items = page_rows(pages)
         if not items:
             return SyncReport()
-        embedded = await self._embed([row for item in items for row in item.rows], on_embedded)
+        rows = [row for item in items for row in item.rows]
+        embedded = await self._embed(rows, max_cost=max_cost, on_embedded=on_embedded)
 
         async def write(connection: Connection) -> SyncReport:
             return await write_pages(connection, await ensure_entity(connection, entity), items)
@@ -317,6 +267,26 @@ class PostgresEngine(PostgresRecords, PostgresRuns):
         (row,) = await self._database.fetch(named("status"))
         space = await self._database.transact(active_space)
         return {"store": self.where, **row, "embedder": space.name if space else None}
+
+
+class _Rehearsal(PostgresEngine):
+    """An engine on a database that is rolled back, with an embedder that only estimates."""
+
+    def __init__(self, database: Database, embedder: Embedder) -> None:
+        super().__init__(embedder=Estimator(embedder))
+        self._database = database
+        self._planned: PlannedVectors | None = None
+
+    async def optimize(self, *, tolerance: float = 0.0) -> None:
+        """Nothing: statistics and indexes would be for nobody."""
+
+    async def _vector_store(self) -> tuple[VectorStore, Embedder]:
+        embedder = await self.embedder()
+        if self._planned is None:
+            space = await self._database.transact(active_space)
+            held = SpaceVectors(self._database, space, embedder, planning=True) if space is not None else None
+            self._planned = PlannedVectors(held)
+        return self._planned, embedder
 
 
 def _hashes(rows: Sequence[Row]) -> set[bytes]:

@@ -1,10 +1,11 @@
 """The seams of the store: what an engine does, and what an embedder does."""
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Literal, Protocol
 
 from engine.departures import GRACE, MOST_LEAVING
-from engine.models import Embeddings, PageInput, RecordInput, RetireReport, SearchHit, SyncReport
+from engine.models import Embeddings, GcReport, PageInput, RecordInput, RetireReport, SearchHit, SyncReport
 
 __all__ = [
     "DEAD_AFTER",
@@ -22,6 +23,7 @@ __all__ = [
     "Search",
     "SearchMode",
     "Sites",
+    "Vectors",
 ]
 
 DEAD_AFTER = 30.0
@@ -55,8 +57,19 @@ class Embedder(Protocol):
     @property
     def max_tokens(self) -> int: ...
 
+    @property
+    def usd_per_million_tokens(self) -> float | None:
+        """What the provider bills; 0 for a model of one's own, None where it is not known."""
+
     async def embed(self, texts: Sequence[str], *, kind: EmbedKind) -> Embeddings:
-        """One finite, non-zero vector a text, in order; `EmbedderError` otherwise."""
+        """One finite, non-zero vector a text, in order; `EmbedderError` otherwise.
+
+        A text that the model does not take, as too long or for its content, is no error: it is in
+        `Embeddings.refused`, and the others are embedded.
+        """
+
+    def estimate(self, texts: Sequence[str]) -> Embeddings:
+        """What `embed` would bill for the texts, without their vectors; nothing is sent."""
 
     async def aclose(self) -> None: ...
 
@@ -123,10 +136,16 @@ class Pages(Protocol):
         connection_id: str,
         name: str,
         pages: Sequence[PageInput],
+        max_cost: float | None = None,
         on_embedded: Callable[[int], None] | None = None,
     ) -> SyncReport:
         """Embed what is new, commit those vectors, then swap the pages' records and ledger rows in one
-        transaction. `on_embedded` is told how many texts each batch embedded."""
+        transaction. `on_embedded` is told how many texts each batch embedded.
+
+        A text that the model does not take is set aside, counted as `failed`, and found by its words; it is embedded
+        by `retry_embeddings` only. Raises CostCeiling before a batch that would bring the cost of this call above
+        `max_cost` US dollars; nothing is swapped then, and the vectors that were paid for stay.
+        """
 
     async def get_page(self, url: str) -> dict[str, object] | None:
         """A stored page: url, title, markdown, metadata, state and times; None where it is not known."""
@@ -147,6 +166,25 @@ class Search(Protocol):
     ) -> list[SearchHit]:
         """The best `k` records, best first; of one entity (a name or a start URL), of one connection, or of the
         whole store. Raises InvalidQuery for a connection or entity that there is not."""
+
+
+class Vectors(Protocol):
+    """What the records' texts were embedded as, and which were not."""
+
+    async def embed_failures(
+        self, *, connection_id: str | None = None, name: str | None = None, limit: int = 10
+    ) -> list[dict[str, Any]]:
+        """Records whose text the model does not take, by entity and external id: url, entity, external_id, reason,
+        tries and failed_at; of one entity, of one connection, or of all."""
+
+    async def retry_embeddings(
+        self, *, max_cost: float | None = None, on_embedded: Callable[[int], None] | None = None
+    ) -> SyncReport:
+        """Embed every text that has no vector; `computed` and `failed` say what became of them. Raises CostCeiling."""
+
+    async def gc(self, *, runs_older_than: float | None = None) -> GcReport:
+        """Forget vectors and failures of texts that no record has, tombstones that have expired, and runs that ended
+        more than `runs_older_than` seconds ago. What is younger than the oldest live run is spared (promise E1)."""
 
 
 class Runs(Protocol):
@@ -266,8 +304,13 @@ class Ledger(Protocol):
 class Crawls(Protocol):
     """What a site crawl keeps between and during its runs."""
 
-    async def check(self) -> str:
-        """Prove that store and embedder can be used, before anything is written; the embedder's name."""
+    async def check(self, *, max_cost: float | None = None) -> str:
+        """Prove that store and embedder can be used, and a ceiling kept, before anything is written; the embedder's
+        name."""
+
+    def rehearse(self) -> AbstractAsyncContextManager["Engine"]:
+        """An engine on which everything is done as on this one, and nothing stays: what is written is rolled back,
+        nothing is embedded, and reports say what would be (promise E7). It is not searched: it has no vectors."""
 
     async def open_ledger(
         self, *, connection_id: str, name: str, start_url: str, run_id: str, options: Mapping[str, object]
@@ -302,7 +345,7 @@ class Sites(Protocol):
         """Versions, counts and size of the store, and its active space."""
 
 
-class Engine(Records, Pages, Search, Runs, Crawls, Sites, Protocol):
+class Engine(Records, Pages, Search, Vectors, Runs, Crawls, Sites, Protocol):
     """The sum of the small protocols; what `Runtime` is given."""
 
     async def aclose(self) -> None: ...

@@ -1,6 +1,6 @@
 """Records as rows: checked, cleaned, hashed and weighed for the text index (pure)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -12,7 +12,7 @@ from engine.errors import InvalidRecord
 from engine.models import PageInput, RecordInput
 from engine.queries import quote_lexeme
 
-__all__ = ["MOST_INTEGER", "Row", "merge_row", "pages_of", "record_text", "rows_of", "taken_id"]
+__all__ = ["MOST_INTEGER", "Row", "merge_row", "pages_of", "record_text", "rows_of", "taken_id", "texts_of"]
 
 MOST_WORDS = 16_000  # non-zero elements of a sparsevec
 MOST_WORD_BYTES = 500_000  # a tsvector holds 1 MB
@@ -117,6 +117,11 @@ def rows_of(records: Sequence[RecordInput]) -> list[Row]:
         seen.add(row.external_id)
         rows.append(row)
     return rows
+
+
+def texts_of(rows: Iterable[Row]) -> list[tuple[bytes, str]]:
+    """What is to be embedded, as (hash, text), of every row that has a text."""
+    return [(row.embed_hash, row.embed_text) for row in rows if row.embed_hash and row.embed_text]
 
 
 def pages_of(pages: Sequence[PageInput]) -> list[tuple[PageInput, list[Row]]]:

@@ -1,10 +1,9 @@
 """The active embedding space: one table of vectors, keyed by the hash of the text they were made from.
 
-Vectors are committed as soon as they are computed and nothing refers to them yet (promise E1), and a text
-whose hash is there already is not embedded again (promise E2).
+Vectors are committed as soon as they are computed and nothing refers to them yet (promise E1).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,16 +11,15 @@ import psycopg
 from pgvector import HalfVector, Vector
 from psycopg import sql
 
+from engine.clean import clean_text
 from engine.database import Connection, Database
-from engine.errors import EmbedderError, StoreUnavailable
-from engine.models import Embeddings, SyncReport
+from engine.errors import EmbedderError, StoreUnavailable, TextRefused
+from engine.models import Embeddings
 from engine.protocols import Embedder
 from engine.queries import query
-from engine.telemetry import embed
 
-__all__ = ["Space", "activate_space", "active_space", "build_index", "checked_vectors", "embed_missing"]
+__all__ = ["Space", "SpaceVectors", "activate_space", "active_space", "build_index", "checked_vectors"]
 
-BATCH = 256
 MOST_VECTOR = 2_000  # dimensions that HNSW indexes as `vector`
 MOST_HALFVEC = 4_000
 # Numbers in the vectors that an exact scan reads in about the time that the graph takes with a join: 10,000
@@ -95,46 +93,53 @@ async def activate_space(connection: Connection, embedder: Embedder) -> Space:
     return space
 
 
-async def embed_missing(
-    database: Database,
-    space: Space,
-    embedder: Embedder,
-    texts: Mapping[bytes, str],
-    on_embedded: Callable[[int], None] | None = None,
-) -> SyncReport:
-    """Embed those of `texts` (hash -> text) that the space does not hold, and commit them batch by batch."""
-    held = await database.fetch(
-        sql.SQL("SELECT hash FROM {} WHERE hash = ANY(%(hashes)s)").format(space.table),
-        {"hashes": list(texts)},
-    )
-    missing = sorted(texts.keys() - {row["hash"] for row in held})
-    report = SyncReport(reused=len(held))
-    for start in range(0, len(missing), BATCH):
-        batch = missing[start : start + BATCH]
-        embeddings = await embed(embedder, [texts[key] for key in batch], "document")
-        vectors = checked_vectors(embedder, space, embeddings, len(batch))
-        await _store(database, space, batch, vectors)
-        report += SyncReport(
-            computed=len(batch),
-            tokens=embeddings.tokens,
-            windowed=embeddings.windowed,
-            cost_usd=embeddings.cost_usd,
-        )
-        if on_embedded is not None:
-            on_embedded(len(batch))
-    return report
+class SpaceVectors:
+    """The vectors of a space, as a `VectorStore`. `planning` reads only."""
 
+    def __init__(self, database: Database, space: Space, embedder: Embedder, *, planning: bool = False) -> None:
+        self._database = database
+        self._space = space
+        self._embedder = embedder
+        self._planning = planning
 
-async def _store(database: Database, space: Space, keys: Sequence[bytes], vectors: Sequence[Any]) -> None:
-    """Commit vectors. Their keys are sorted: two processes with the same texts do not block each other."""
-    statement = sql.SQL("INSERT INTO {} (hash, embedding) VALUES (%b, %b) ON CONFLICT DO NOTHING").format(space.table)
-    rows = [(key, space.value(vector)) for key, vector in zip(keys, vectors, strict=True)]
+    async def known(self, hashes: Sequence[bytes]) -> tuple[set[bytes], set[bytes]]:
+        """Those that have a vector, and those that were set aside. Vectors that no record uses are young again, so that
+        `gc` spares them until the records are there."""
+        values = {"hashes": list(hashes), "space": self._space.id}
 
-    async def insert(connection: Connection) -> None:
-        async with connection.cursor() as cursor:
-            await cursor.executemany(statement, rows)
+        async def read(connection: Connection) -> list[dict[str, Any]]:
+            if not self._planning:
+                await connection.execute(self._statement("touch_vectors"), values)
+            return await (await connection.execute(self._statement("known_texts"), values)).fetchall()
 
-    await database.transact(insert)
+        rows = await self._database.transact(read)
+        return {row["hash"] for row in rows if not row["failed"]}, {row["hash"] for row in rows if row["failed"]}
+
+    async def keep(self, vectors: Mapping[bytes, Sequence[float]], refused: Mapping[bytes, str]) -> None:
+        """Commit vectors, and texts that the model does not take. Raises EmbedderError for vectors that are wrong."""
+        given = list(vectors.values())
+        checked = checked_vectors(self._embedder, self._space, Embeddings(given), len(given)) if given else []
+        rows = [
+            {"hash": key, "embedding": self._space.value(vector)} for key, vector in zip(vectors, checked, strict=True)
+        ]
+        failures = [
+            {"hash": key, "space": self._space.id, "reason": clean_text(reason)}
+            for key, reason in sorted(refused.items())
+        ]
+
+        async def insert(connection: Connection) -> None:
+            async with connection.cursor() as cursor:
+                if rows:
+                    await cursor.executemany(self._statement("keep_vector"), rows)
+                    values = {"hashes": list(vectors), "space": self._space.id}
+                    await cursor.execute(query("forget_failures"), values)
+                if failures:
+                    await cursor.executemany(query("keep_failure"), failures)
+
+        await self._database.transact(insert)
+
+    def _statement(self, name: str) -> sql.Composed:
+        return sql.SQL(query(name)).format(vectors=self._space.table)
 
 
 def checked_vectors(embedder: Embedder, space: Space, embeddings: Embeddings, expected: int) -> list[Any]:
@@ -143,6 +148,8 @@ def checked_vectors(embedder: Embedder, space: Space, embeddings: Embeddings, ex
     import numpy as np
 
     vectors = embeddings.vectors
+    for reason in embeddings.refused.values():
+        raise TextRefused(reason)
     if len(vectors) != expected:
         raise EmbedderError(f"{embedder.name} answered {len(vectors)} vectors for {expected} texts.")
     for vector in vectors:

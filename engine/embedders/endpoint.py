@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from engine.embedders.answer import Answer, BadAnswer, read_answer
-from engine.errors import EmbedderError, EmbedderRefused
+from engine.errors import EmbedderError, EmbedderRefused, TextRefused
 
 if TYPE_CHECKING:
     from openai import APIStatusError, AsyncOpenAI, OpenAIError
@@ -18,6 +18,9 @@ __all__ = ["OPENAI_URL", "Endpoint", "Server"]
 OPENAI_URL = "https://api.openai.com/v1"
 _OFFLINE = "or work offline with --embedder wordllama"
 _SECONDS_A_TRY = 60.0
+# What servers answer where a text is too long, or not to their liking: 400 (OpenAI, vLLM), 413 and 422 (Text
+# Embeddings Inference). Wrong requests get them, too.
+_CONTENT = frozenset({400, 413, 422})
 # Providers echo keys in their messages, also in parts: "sk-abc***xyz".
 _KEY = re.compile(r"\b(?:sk-|Bearer )[\w*.\-]+")
 
@@ -91,8 +94,8 @@ class Endpoint:
     async def ask(self, texts: Sequence[str], dimensions: int | None) -> Answer:
         """The vectors of `texts`, which are not blank.
 
-        Raises `EmbedderRefused` where asking again is useless, else `EmbedderError`; both name the model
-        and the server, never the key.
+        Raises `EmbedderRefused` where asking again is useless, `TextRefused` where other texts might be taken, else
+        `EmbedderError`; all name the model and the server, never the key.
         """
         import openai
 
@@ -142,7 +145,7 @@ class Endpoint:
         status, codes = error.status_code, {error.code, error.type}
         if status in (401, 403):
             return EmbedderRefused(f"{self} refuses the key ({status}): check OPENAI_API_KEY, {_OFFLINE}.")
-        if codes & {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}:
+        if status == 402 or codes & {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}:
             return EmbedderRefused(f"{self} has no quota left for this key: top up the account, {_OFFLINE}.")
         if status == 404 or "model_not_found" in codes:
             return EmbedderRefused(
@@ -151,6 +154,8 @@ class Endpoint:
         said = self.server.scrub(error.message)
         if status == 429 or status >= 500:
             return EmbedderError(f"{self} is overloaded or broken ({said}): try again later, {_OFFLINE}.")
+        if status in _CONTENT:
+            return TextRefused(f"{self} does not take the request ({said})")
         return EmbedderError(f"{self} does not take the request ({said}): check the model's name and limits.")
 
 

@@ -1,17 +1,21 @@
 """OpenAI's embeddings, and those of every server that speaks its protocol."""
 
 import asyncio
+import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 
 from engine.embedders.answer import Answer
-from engine.embedders.batches import count_bytes, into_batches, into_windows
+from engine.embedders.batches import Window, count_bytes, into_batches, into_windows
 from engine.embedders.endpoint import OPENAI_URL, Endpoint, Server
+from engine.embedders.halving import PLAIN, ask_by_halves
 from engine.embedders.names import EmbedderName
 from engine.embedders.openai_models import OPENAI_MODELS
 from engine.embedders.vectors import unit_vectors
-from engine.errors import EmbedderError
+from engine.errors import EmbedderError, TextRefused
 from engine.models import Embeddings
 from engine.protocols import EmbedKind
 
@@ -25,6 +29,11 @@ _MAX_ITEMS_OPENAI = 2048
 _MAX_ITEMS = 32
 # The window of OpenAI's models, taken for models that are not known.
 _MAX_TOKENS = 8191
+_PRICE = re.compile(r"\d+(\.\d+)?", re.ASCII)
+_REMEDY = (
+    "if the text is too long, set SYNCLINE_EMBEDDER_MAX_TOKENS to the model's window, so that it is embedded in "
+    "parts; syncline retry tries it again"
+)
 
 
 class OpenAIEmbedder:
@@ -32,8 +41,9 @@ class OpenAIEmbedder:
 
     A text over `max_tokens` is embedded by windows; its vector is their average, weighted by length, and
     `Embeddings.windowed` counts it. A blank text is not sent: it gets the first axis as its vector. All
-    vectors are of length one. `cost_usd` is what OpenAI's list price makes of the billed tokens, and 0 for
-    other servers.
+    vectors are of length one. A text that the server does not take is found by halving its batch, and is in
+    `Embeddings.refused`. `usd_per_million_tokens` is OpenAI's list price, and for other servers and models what
+    `SYNCLINE_EMBEDDER_PRICE` says, else None.
     """
 
     def __init__(
@@ -44,12 +54,14 @@ class OpenAIEmbedder:
         dimensions: int,
         max_tokens: int,
         count_tokens: Callable[[str], int],
+        usd_per_million_tokens: float | None = None,
     ) -> None:
         self._endpoint = endpoint
         self._name = name
         self._count_tokens = count_tokens
         self.dimensions = dimensions
         self.max_tokens = max_tokens
+        self.usd_per_million_tokens = usd_per_million_tokens
 
     @classmethod
     async def open(
@@ -71,6 +83,8 @@ class OpenAIEmbedder:
         """
         server = Server(env.get("OPENAI_BASE_URL", "").strip() or OPENAI_URL, env.get("OPENAI_API_KEY", "").strip())
         known = OPENAI_MODELS.get(name.model)
+        listed = known.usd_per_million_tokens if known and server.is_openai else None
+        price = _read_price(env, listed)
         max_tokens = _read_max_tokens(env) or (known.max_tokens if known else _MAX_TOKENS)
         # In a thread, because importing the client takes a second.
         endpoint = await asyncio.to_thread(
@@ -80,11 +94,14 @@ class OpenAIEmbedder:
         dimensions = name.dimensions or (known.dimensions if known else None)
         try:
             if dimensions is None:
-                dimensions = (await endpoint.ask(["size"], None)).vectors.shape[1]
+                dimensions = await _measure(endpoint)
         except EmbedderError:
             await endpoint.aclose()
             raise
-        return cls(endpoint, name, dimensions=dimensions, max_tokens=max_tokens, count_tokens=count_tokens)
+        return cls(
+            endpoint, name, dimensions=dimensions, max_tokens=max_tokens, count_tokens=count_tokens,
+            usd_per_million_tokens=price,
+        )  # fmt: skip
 
     @property
     def name(self) -> str:
@@ -96,44 +113,76 @@ class OpenAIEmbedder:
 
     async def embed(self, texts: Sequence[str], *, kind: EmbedKind) -> Embeddings:
         """Documents and queries alike, in concurrent requests; the first failure stops those that remain."""
-        windows = [
-            window
-            for text_index, text in enumerate(texts)
-            for window in into_windows(_sendable(text), text_index, self.max_tokens, self._count_tokens)
-        ]
+        windows = self._windows(texts)
         max_items = _MAX_ITEMS_OPENAI if self._endpoint.server.is_openai else _MAX_ITEMS
         batches = into_batches(windows, max_items, _MAX_BYTES)
         answers = await self._ask_all([[window.content for window in batch] for batch in batches])
         sums = np.zeros((len(texts), self.dimensions))
-        for batch, answer in zip(batches, answers, strict=True):
-            for window, vector in zip(batch, answer.vectors, strict=True):
+        refused: dict[int, str] = {}
+        remaining = iter(windows)
+        for answer in answers:
+            if isinstance(answer, TextRefused):
+                refused[next(remaining).text_index] = f"{answer}: {_REMEDY}."
+                continue
+            for vector, window in zip(answer.vectors, remaining, strict=False):
                 sums[window.text_index] += window.weight * vector
-        tokens = sum(answer.tokens for answer in answers)
-        parts = np.bincount([window.text_index for window in windows]) if windows else np.zeros(0)
-        return Embeddings(
-            unit_vectors(sums), tokens=tokens, windowed=int((parts > 1).sum()), cost_usd=self.price(tokens)
-        )
+        vectors = unit_vectors(sums)
+        for index in refused:
+            vectors[index] = []
+        tokens = sum(answer.tokens for answer in answers if isinstance(answer, Answer))
+        return self._embeddings(vectors, tokens, windows, refused)
+
+    def estimate(self, texts: Sequence[str]) -> Embeddings:
+        """The tokens of the texts by `count_tokens`, which are OpenAI's own where it is tiktoken's, and their price."""
+        windows = self._windows(texts)
+        return self._embeddings((), sum(self._count_tokens(window.content) for window in windows), windows)
 
     async def aclose(self) -> None:
         """Close the connections."""
         await self._endpoint.aclose()
 
-    async def _ask_all(self, batches: Sequence[Sequence[str]]) -> list[Answer]:
+    async def _ask_all(self, batches: Sequence[Sequence[str]]) -> list[Answer | TextRefused]:
         try:
             async with asyncio.TaskGroup() as group:
-                asked = [group.create_task(self._endpoint.ask(batch, self.dimensions)) for batch in batches]
+                asked = [group.create_task(ask_by_halves(batch, self._ask)) for batch in batches]
         except* EmbedderError as failures:
             failure = failures
         else:
-            return [task.result() for task in asked]
+            return [answer for task in asked for answer in task.result()]
         raise failure.exceptions[0]
 
-    def price(self, tokens: int) -> float:
-        """US dollars for `tokens`, by the list price."""
-        known = OPENAI_MODELS.get(self.model)
-        if known is None or not self._endpoint.server.is_openai:
-            return 0.0
-        return tokens * known.usd_per_million_tokens / 1_000_000
+    async def _ask(self, texts: Sequence[str]) -> Answer:
+        return await self._endpoint.ask(texts, self.dimensions)
+
+    def _windows(self, texts: Sequence[str]) -> list[Window]:
+        return [
+            window
+            for text_index, text in enumerate(texts)
+            for window in into_windows(_sendable(text), text_index, self.max_tokens, self._count_tokens)
+        ]
+
+    def _embeddings(
+        self,
+        vectors: Sequence[Sequence[float]],
+        tokens: int,
+        windows: Sequence[Window],
+        refused: Mapping[int, str] = MappingProxyType({}),
+    ) -> Embeddings:
+        parts = Counter(window.text_index for window in windows if window.text_index not in refused)
+        return Embeddings(
+            vectors,
+            tokens=tokens,
+            windowed=sum(count > 1 for count in parts.values()),
+            cost_usd=tokens * (self.usd_per_million_tokens or 0.0) / 1_000_000,
+            refused=refused,
+        )
+
+
+async def _measure(endpoint: Endpoint) -> int:
+    """The size of the model's vectors, from one request."""
+    answer = (await ask_by_halves([PLAIN], lambda texts: endpoint.ask(texts, None)))[0]
+    assert isinstance(answer, Answer), "a plain word that is refused is an error"
+    return int(answer.vectors.shape[1])
 
 
 def _sendable(text: str) -> str:
@@ -148,3 +197,13 @@ def _read_max_tokens(env: Mapping[str, str]) -> int | None:
     if not given.isdecimal() or int(given) < 1:
         raise EmbedderError(f"SYNCLINE_EMBEDDER_MAX_TOKENS is the model's window in tokens, and not {given!r}.")
     return int(given)
+
+
+def _read_price(env: Mapping[str, str], listed: float | None) -> float | None:
+    """US dollars for a million tokens: the user's word, else the list price."""
+    given = env.get("SYNCLINE_EMBEDDER_PRICE", "").strip()
+    if not given:
+        return listed
+    if not _PRICE.fullmatch(given):
+        raise EmbedderError(f"SYNCLINE_EMBEDDER_PRICE is US dollars for a million tokens, as in 0.02, not {given!r}.")
+    return float(given)

@@ -6,7 +6,7 @@ own `embed` pads every text to the longest of the batch; the average here is the
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,7 +22,7 @@ from engine.models import Embeddings
 from engine.protocols import EmbedKind
 
 if TYPE_CHECKING:
-    from tokenizers import Tokenizer
+    from tokenizers import Encoding, Tokenizer
 
 __all__ = ["WordLlamaEmbedder"]
 
@@ -57,9 +57,18 @@ class WordLlamaEmbedder:
     def max_tokens(self) -> int:
         return sys.maxsize
 
+    @property
+    def usd_per_million_tokens(self) -> float:
+        return 0.0
+
     async def embed(self, texts: Sequence[str], *, kind: EmbedKind) -> Embeddings:
         """Documents and queries alike, in a thread; an empty text gets the first axis as its vector."""
         return await asyncio.to_thread(self._embed, texts)
+
+    def estimate(self, texts: Sequence[str]) -> Embeddings:
+        """As `embed` counts them; nothing is billed."""
+        tokenizer, _ = _load(self._folder)
+        return Embeddings((), tokens=sum(len(encoding.ids) for _, encoding in _encoded(tokenizer, texts)))
 
     async def aclose(self) -> None:
         """Nothing to close."""
@@ -68,16 +77,21 @@ class WordLlamaEmbedder:
         tokenizer, table = _load(self._folder)
         sums = np.zeros((len(texts), table.shape[1]), dtype=np.float32)
         tokens = 0
-        for start in range(0, len(texts), _BATCH):
-            # A lone surrogate has no UTF-8 form, which the tokenizer reads.
-            batch = [text.encode("utf-8", "replace").decode() for text in texts[start : start + _BATCH]]
-            for row, encoding in enumerate(tokenizer.encode_batch_fast(batch, add_special_tokens=False), start):
-                # Each distinct token once, times its count: a text's length costs no memory.
-                ids, counts = np.unique(encoding.ids, return_counts=True)
-                if len(ids):
-                    sums[row] = counts.astype(np.float32) @ table[ids]
-                tokens += len(encoding.ids)
+        for row, encoding in _encoded(tokenizer, texts):
+            # Each distinct token once, times its count: a text's length costs no memory.
+            ids, counts = np.unique(encoding.ids, return_counts=True)
+            if len(ids):
+                sums[row] = counts.astype(np.float32) @ table[ids]
+            tokens += len(encoding.ids)
         return Embeddings(unit_vectors(sums[:, : self.dimensions]), tokens=tokens)
+
+
+def _encoded(tokenizer: "Tokenizer", texts: Sequence[str]) -> "Iterator[tuple[int, Encoding]]":
+    """Every text's place and tokens."""
+    for start in range(0, len(texts), _BATCH):
+        # A lone surrogate has no UTF-8 form, which the tokenizer reads.
+        batch = [text.encode("utf-8", "replace").decode() for text in texts[start : start + _BATCH]]
+        yield from enumerate(tokenizer.encode_batch_fast(batch, add_special_tokens=False), start)
 
 
 def _package_folder() -> Path:

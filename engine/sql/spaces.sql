@@ -6,3 +6,73 @@ FROM syncline.embedding_space WHERE active;
 INSERT INTO syncline.embedding_space (name, dimensions, type, active)
 VALUES (%(name)s, %(dimensions)s, %(type)s, true)
 RETURNING id, name, dimensions, type, weight::float8 AS weight;
+
+-- name: all_spaces
+SELECT id, name, dimensions, type, weight::float8 AS weight FROM syncline.embedding_space ORDER BY id;
+
+-- name: touch_vectors
+UPDATE {vectors} AS vectors SET created_at = now()
+WHERE hash = ANY(%(hashes)s) AND NOT EXISTS (SELECT FROM syncline.record WHERE embed_hash = vectors.hash);
+
+-- name: known_texts
+SELECT hash, false AS failed FROM {vectors} WHERE hash = ANY(%(hashes)s)
+UNION ALL
+SELECT hash, true FROM syncline.embed_failure WHERE space_id = %(space)s AND hash = ANY(%(hashes)s);
+
+-- name: keep_vector
+INSERT INTO {vectors} (hash, embedding) VALUES (%(hash)b, %(embedding)b) ON CONFLICT DO NOTHING;
+
+-- name: keep_failure
+INSERT INTO syncline.embed_failure (hash, space_id, reason) VALUES (%(hash)s, %(space)s, %(reason)s)
+ON CONFLICT (hash, space_id) DO UPDATE
+SET reason = EXCLUDED.reason, tries = embed_failure.tries + 1, failed_at = now();
+
+-- name: forget_failures
+DELETE FROM syncline.embed_failure WHERE space_id = %(space)s AND hash = ANY(%(hashes)s);
+
+-- name: embed_failures
+SELECT coalesce(page.url, record.data ->> 'source_url', '') AS url, entity.name AS entity, record.external_id,
+       failure.reason, failure.tries, failure.failed_at
+FROM syncline.embed_failure AS failure
+JOIN syncline.embedding_space AS space ON space.id = failure.space_id AND space.active
+JOIN syncline.record ON record.embed_hash = failure.hash
+JOIN syncline.entity ON entity.id = record.entity_id
+LEFT JOIN syncline.page ON page.id = record.page_id
+WHERE (%(connection_id)s::text IS NULL OR entity.connection_id = %(connection_id)s::text)
+  AND (%(name)s::text IS NULL OR entity.name = %(name)s::text)
+ORDER BY entity.name COLLATE "C", record.external_id COLLATE "C" LIMIT %(limit)s;
+
+-- name: texts_without_vector
+SELECT DISTINCT ON (embed_hash) embed_hash AS hash, embed_text AS text FROM syncline.record
+WHERE embed_hash > %(after)s AND NOT EXISTS (SELECT FROM {vectors} AS vectors WHERE vectors.hash = record.embed_hash)
+ORDER BY embed_hash LIMIT %(count)s;
+
+-- name: oldest_live_run
+SELECT least(min(started_at), now()) AS start FROM syncline.run -- least() passes over the NULL of no run
+WHERE state IN ('running', 'cancelling') AND heartbeat_at >= now() - make_interval(secs => %(dead_after)s);
+
+-- name: forget_vectors
+-- The time is asked for again of the row that is deleted: somebody may have found a use for it meanwhile.
+WITH unused AS MATERIALIZED (
+    SELECT hash, created_at >= %(start)s AS young FROM {vectors} AS vectors
+    WHERE NOT EXISTS (SELECT FROM syncline.record WHERE embed_hash = vectors.hash)
+), gone AS (
+    DELETE FROM {vectors} AS vectors USING unused
+    WHERE vectors.hash = unused.hash AND NOT unused.young AND vectors.created_at < %(start)s
+    RETURNING vectors.hash
+)
+SELECT (SELECT count(*) FROM gone) AS vectors, (SELECT count(*) FROM unused WHERE young) AS spared;
+
+-- name: forget_unused_failures
+DELETE FROM syncline.embed_failure AS failure
+WHERE failed_at < %(start)s AND NOT EXISTS (SELECT FROM syncline.record WHERE embed_hash = failure.hash);
+
+-- name: purge_every_page
+DELETE FROM syncline.page
+WHERE state = 'gone' AND content_hash IS NULL AND missing_since < now() - make_interval(secs => %(grace)s);
+
+-- name: prune_runs
+DELETE FROM syncline.run
+WHERE coalesce(ended_at, heartbeat_at) < now() - make_interval(secs => %(older_than)s) AND (
+    state NOT IN ('running', 'cancelling') OR heartbeat_at < now() - make_interval(secs => %(dead_after)s)
+);

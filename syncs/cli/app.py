@@ -4,6 +4,7 @@ import typer
 
 from syncs.cli.crawling import crawl
 from syncs.cli.database import db
+from syncs.cli.embedding import gc, retry
 from syncs.cli.mcp import mcp
 from syncs.cli.reading import explain, map_, scrape
 from syncs.cli.running import runs, sync, syncs
@@ -21,7 +22,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for command in (crawl, search, page, sites, remove, status, doctor, syncs, sync, runs, mcp):
+for command in (crawl, search, page, sites, remove, status, doctor, retry, gc, syncs, sync, runs, mcp):
     app.command()(command)
 app.command()(scrape)
 app.command("map")(map_)  # the function's name leaves the builtin alone

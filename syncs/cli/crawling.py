@@ -8,7 +8,7 @@ import typer
 import ingest
 from engine import PostgresEngine, describe_choice
 from syncs import Runtime
-from syncs.cli.options import Db, Debug, Json
+from syncs.cli.options import Db, Debug, Json, MaxCost
 from syncs.cli.output import notice, print_json, run_with_engine, show
 from syncs.cli.progress import crawl_display
 from syncs.cli.scope_options import (
@@ -72,6 +72,10 @@ def crawl(
     max_gone: Annotated[
         float, typer.Option(min=0, max=1, help="Most of the stored pages that may leave at once, as a share.")
     ] = 0.5,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Only say what it would do and cost; nothing is stored, embedded or paid.")
+    ] = False,
+    max_cost: MaxCost = None,
     db: Db = None,
     json: Json = False,
     debug: Debug = False,
@@ -96,6 +100,8 @@ def crawl(
         "local": True,
         "prune": prune,
         "max_gone": max_gone,
+        "plan": plan,
+        "max_cost": max_cost,
         "return_pages": "none",
     }
 
@@ -118,6 +124,8 @@ def crawl(
             print_json(report.model_dump(mode="json"))
         else:
             _show(report)
+            if plan and (await engine.embedder()).usd_per_million_tokens is None:
+                show("  price       not known; SYNCLINE_EMBEDDER_PRICE says it, in US dollars for a million tokens")
         return EXIT_CODES[report.status]
 
     run_with_engine(work, db=db, debug=debug, embedder=embedder)
@@ -127,7 +135,11 @@ def _show(report: CrawlReport) -> None:
     pages, chunks, vectors = report.pages, report.chunks, report.embeddings
     cost = f", ${vectors.cost_usd:.4f}" if vectors.cost_usd else ""
     windowed = f", {vectors.windowed:,} over the model's window and averaged" if vectors.windowed else ""
+    failed = f"; {vectors.failed:,} not embedded" if vectors.failed else ""
+    reused = f" ({vectors.reused / (vectors.computed + vectors.reused):.0%})" if vectors.reused else ""
     show(f"{report.entity}: {report.status}", style="bold")
+    if report.planned:
+        show("  a plan: this is what the crawl would do; nothing was stored, embedded or paid")
     show(f"  run         {report.run_id}")
     show(
         f"  pages       {pages.discovered:,} taken up: {pages.stored:,} stored, {pages.unchanged:,} unchanged"
@@ -140,8 +152,8 @@ def _show(report: CrawlReport) -> None:
         f"{chunks.unchanged:,} unchanged, {chunks.deleted:,} deleted"
     )
     show(
-        f"  embeddings  {vectors.computed:,} computed, {vectors.reused:,} reused, {vectors.tokens:,} tokens"
-        f"{cost}{windowed}"
+        f"  embeddings  {vectors.computed:,} computed, {vectors.reused:,} reused{reused}, {vectors.tokens:,} tokens"
+        f"{cost}{windowed}{failed}"
     )
     for note in report.notes:
         show(f"  note        {note}")

@@ -6,7 +6,7 @@ import typer
 
 from ingest import normal_url, site_url
 
-__all__ = ["Db", "Debug", "Json", "site_name"]
+__all__ = ["Db", "Debug", "Json", "MaxCost", "site_name"]
 
 _PATHS = ("/", "./", "../", "~/")
 
@@ -18,6 +18,10 @@ Db = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+MaxCost = Annotated[
+    float | None,
+    typer.Option(min=0, help="Stop before embedding would cost more than so many US dollars.", show_default=False),
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 

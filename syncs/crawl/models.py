@@ -59,6 +59,10 @@ class SiteCrawlIn(BaseModel):
     max_gone: float = Field(
         0.5, ge=0, le=1, description="Most of the stored pages that may leave at once, as a share: more is a fault."
     )
+    plan: bool = Field(False, description="Only say what the crawl would do: nothing is stored, embedded or paid.")
+    max_cost: float | None = Field(
+        None, ge=0, allow_inf_nan=False, description="Stop before embedding would cost more than so many US dollars."
+    )
     return_pages: Literal["all", "none"] = Field("all", description="'none' keeps memory flat.")
 
 
@@ -95,13 +99,15 @@ class ChunkCounts(BaseModel):
 
 
 class EmbeddingCounts(BaseModel):
-    """Texts embedded and texts whose vector was there; tokens and US dollars that the provider billed."""
+    """Texts embedded and texts whose vector was there; tokens and US dollars that the provider billed. `failed` texts
+    have no vector, because the model does not take them."""
 
     computed: int = 0
     reused: int = 0
     tokens: int = 0
     cost_usd: float = 0.0
     windowed: int = Field(0, exclude_if=lambda count: not count)
+    failed: int = Field(0, exclude_if=lambda count: not count)
 
 
 class LeftOut(BaseModel):
@@ -113,7 +119,7 @@ class LeftOut(BaseModel):
 
 
 class CrawlReport(BaseModel):
-    """The document of `crawl --json`."""
+    """The document of `crawl --json`. `planned`: this is what the crawl would do, and nothing of it was done."""
 
     run_id: str
     entity: str
@@ -124,6 +130,7 @@ class CrawlReport(BaseModel):
     seconds: float
     skipped: list[LeftOut]
     notes: list[str] = Field(default_factory=list, exclude_if=lambda notes: not notes)
+    planned: bool = Field(default=False, exclude_if=lambda planned: not planned)
 
 
 class SiteCrawlOut(BaseModel):

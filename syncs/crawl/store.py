@@ -78,7 +78,7 @@ class PageStore:
                 page = self._pages.get_nowait()
             last = page is None
             if batch:
-                await swap(self._engine, self._entity, batch, self._tally)
+                await swap(self._engine, self._entity, batch, self._tally, self._asked.max_cost)
 
     async def _chunked(self, page: CrawledPage) -> PageInput:
         asked = self._asked
@@ -87,11 +87,14 @@ class PageStore:
         )
 
 
-async def swap(engine: Engine, entity: str, pages: Sequence[PageInput], tally: Tally, *, count: bool = True) -> None:
-    """Swap pages in one transaction, and count what that did."""
+async def swap(
+    engine: Engine, entity: str, pages: Sequence[PageInput], tally: Tally, max_cost: float | None, *, count: bool = True
+) -> None:
+    """Swap pages in one transaction, and count what that did. `max_cost` is the whole crawl's."""
+    left = None if max_cost is None else max_cost - tally.cost_usd
     with batch_span(entity, len(pages), sum(len(page.records) for page in pages)):
         report = await engine.swap_pages(
-            connection_id=CONNECTION, name=entity, pages=pages, on_embedded=tally.count_embedded
+            connection_id=CONNECTION, name=entity, pages=pages, max_cost=left, on_embedded=tally.count_embedded
         )
     tally.wrote(len(pages) if count else 0, report)
 
@@ -118,4 +121,4 @@ async def rechunk(engine: Engine, entity: str, asked: SiteCrawlIn, tally: Tally)
             )
             del row["id"]
             pages.append(PageInput(**{**row, "anchors": anchors, "records": records, "chunk_settings": settings}))
-        await swap(engine, entity, pages, tally, count=False)
+        await swap(engine, entity, pages, tally, asked.max_cost, count=False)

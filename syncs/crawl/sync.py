@@ -5,6 +5,7 @@ from concurrent.futures import Executor
 from contextlib import aclosing
 
 import ingest
+from engine.errors import CostCeiling
 from engine.protocols import Engine, Ledger
 from syncs.context import SyncContext
 from syncs.crawl.models import CrawlData, CrawlReport, CrawlStatus, SiteCrawlIn, SiteCrawlOut
@@ -14,6 +15,8 @@ from syncs.crawl.workers import open_executor
 from syncs.sync import create_sync
 
 __all__ = ["CrawlInterrupted", "entity_name", "site_crawl"]
+
+MOST_FAILURES = 5  # texts that were not embedded, named in the notes
 
 
 class CrawlInterrupted(asyncio.CancelledError):
@@ -35,36 +38,57 @@ async def execute(ctx: SyncContext[SiteCrawlIn]) -> SiteCrawlOut:
     if not asked.local and ingest.site_url(asked.url).startswith("file:"):
         raise ingest.BadInput(f"{asked.url} is a folder or file of this machine; say local=True if that is meant")
     ingest.check_scope(asked.url, asked.path_regex, asked.include, asked.exclude)
-    crawl = _Crawl(ctx, entity_name(asked))
+    if not asked.plan:
+        return await _run(_Crawl(ctx, engine))
+    async with engine.rehearse() as rehearsal:
+        return await _run(_Crawl(ctx, rehearsal))
+
+
+async def _run(crawl: "_Crawl") -> SiteCrawlOut:
+    asked, engine = crawl.ctx.context, crawl.engine
     try:
-        await engine.check()
-        with open_executor() as executor:
-            await _stream(crawl, executor)
-        await rechunk(engine, crawl.entity, asked, crawl.tally)
-        crawl.tally.retired(
-            await engine.retire_pages(
-                connection_id=CONNECTION, name=crawl.entity, most=asked.max_gone, prune=asked.prune
-            )
-        )
+        await engine.check(max_cost=asked.max_cost)
+        finished = await _fill(crawl)
         await engine.optimize()
         report = await crawl.report()
-        await crawl.end(finished=True)
+        await crawl.end(finished=finished)
     except asyncio.CancelledError:
         raise CrawlInterrupted(await crawl.report("interrupted")) from None
     finally:
         await crawl.end(finished=False)
-    if report.status == "failed":
-        return SiteCrawlOut(success=False, crawl_data=[], entity_type="", report=report)
+    if report.status == "failed" or asked.plan:
+        return SiteCrawlOut(success=report.status != "failed", crawl_data=[], entity_type="", report=report)
     pages = await _pages(engine, crawl.entity) if asked.return_pages == "all" else []
     return SiteCrawlOut(success=True, crawl_data=pages, entity_type=crawl.entity, report=report)
+
+
+async def _fill(crawl: "_Crawl") -> bool:
+    """Everything that changes the store; False where the ceiling on the cost cut it off."""
+    asked, engine, tally = crawl.ctx.context, crawl.engine, crawl.tally
+    try:
+        with open_executor() as executor:
+            await _stream(crawl, executor)
+        await rechunk(engine, crawl.entity, asked, tally)
+    except CostCeiling as ceiling:
+        tally.stopped(ceiling)
+    else:
+        tally.retired(
+            await engine.retire_pages(
+                connection_id=CONNECTION, name=crawl.entity, most=asked.max_gone, prune=asked.prune
+            )
+        )
+    if tally.failed:
+        tally.set_aside(await engine.embed_failures(connection_id=CONNECTION, name=crawl.entity, limit=MOST_FAILURES))
+    return not tally.cut_off
 
 
 class _Crawl:
     """One run of the sync: its ledger, once the start page was found crawlable, and its tally."""
 
-    def __init__(self, ctx: SyncContext[SiteCrawlIn], entity: str) -> None:
+    def __init__(self, ctx: SyncContext[SiteCrawlIn], engine: Engine) -> None:
         self.ctx = ctx
-        self.entity = entity
+        self.engine = engine
+        self.entity = entity_name(ctx.context)
         self.tally = Tally()
         self._ledger: Ledger | None = None
         self._before = 0  # pages that the interrupted run, which this one goes on with, had done
@@ -72,13 +96,14 @@ class _Crawl:
     async def open_ledger(self) -> ingest.PageLedger:
         """Begin, or go on with a crawl of the same options that was cut off."""
         asked = self.ctx.context
-        ledger = await self.ctx.engine.open_ledger(
+        ledger = await self.engine.open_ledger(
             connection_id=CONNECTION,
             name=self.entity,
             start_url=ingest.site_url(asked.url),
             run_id=self.ctx.run_id,
             options=asked.model_dump(
-                exclude={"return_pages", "concurrency", "name", "local", "prune", "max_gone"}, mode="json"
+                exclude={"return_pages", "concurrency", "name", "local", "prune", "max_gone", "plan", "max_cost"},
+                mode="json",
             ),
         )
         self._ledger = ledger
@@ -91,7 +116,8 @@ class _Crawl:
         """What was done so far."""
         waiting = await self._ledger.waiting() if self._ledger is not None else 0
         status = status or self._status(waiting)
-        return self.tally.report(run_id=self.ctx.run_id, entity=self.entity, status=status, waiting=waiting)
+        report = self.tally.report(run_id=self.ctx.run_id, entity=self.entity, status=status, waiting=waiting)
+        return report.model_copy(update={"planned": self.ctx.context.plan})
 
     async def end(self, *, finished: bool) -> None:
         """Let go of the ledger, once."""
@@ -103,7 +129,7 @@ class _Crawl:
         asked = self.ctx.context
         if not self.tally.usable and not self._before:
             return "failed"
-        if self.tally.transient or self.tally.notes:
+        if self.tally.transient or self.tally.incomplete:
             return "partial"
         return "limited" if waiting and (asked.limit is not None or asked.max_depth is not None) else "complete"
 
@@ -128,7 +154,7 @@ async def _stream(crawl: _Crawl, executor: Executor | None) -> None:
         content_selector=asked.content_selector,
         remove_selector=asked.remove_selector,
     )
-    async with PageStore(ctx.engine, crawl.entity, asked, tally, executor) as store, aclosing(pages):
+    async with PageStore(crawl.engine, crawl.entity, asked, tally, executor) as store, aclosing(pages):
         async for page in pages:
             tally.take(page)
             if isinstance(page, ingest.CrawledPage):

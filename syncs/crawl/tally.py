@@ -2,8 +2,10 @@
 
 import time
 from collections import Counter
+from collections.abc import Mapping, Sequence
 
 from engine import SyncReport
+from engine.errors import CostCeiling
 from engine.models import RetireReport
 from ingest import CrawledPage, Outcome, SkippedPage
 from syncs.crawl.models import (
@@ -33,6 +35,8 @@ class Tally:
         self.stored = 0
         self.embedded = 0
         self.transient = False
+        self.incomplete = False
+        self.cut_off = False
         self.notes: list[str] = []
         self._left = RetireReport()
 
@@ -57,10 +61,35 @@ class Tally:
         """Count the pages that left the store; where too many would have, say so."""
         self._left = report
         if report.refused:
+            self.incomplete = True
             self.notes.append(
                 f"{report.refused:,} stored pages are gone from the site, and none was taken out: they are more than "
                 "the share that may leave at once. Look at the site; a higher --max-gone (max_gone) lets them go."
             )
+
+    def stopped(self, ceiling: CostCeiling) -> None:
+        """The crawl was stopped by the ceiling on its cost."""
+        self._written += ceiling.spent
+        self.incomplete = self.cut_off = True
+        self.notes.append(str(ceiling))
+
+    def set_aside(self, failures: Sequence[Mapping[str, object]]) -> None:
+        """Say which records have no vector, and why; a few of them, as the engine's `embed_failures` gives them."""
+        self.notes.append(
+            f"Chunks that were not embedded, because the model does not take their text: {self.failed:,}. Search finds "
+            "them by their words only; syncline retry tries them again."
+        )
+        self.notes += [f"{one['url'] or one['external_id']}: {one['reason']}" for one in failures]
+
+    @property
+    def failed(self) -> int:
+        """Texts that the model does not take."""
+        return self._written.failed
+
+    @property
+    def cost_usd(self) -> float:
+        """What embedding has cost."""
+        return self._written.cost_usd
 
     def count_embedded(self, texts: int) -> None:
         """Count texts whose vectors are committed."""
@@ -111,6 +140,7 @@ class Tally:
                 tokens=written.tokens,
                 cost_usd=round(written.cost_usd, 6),
                 windowed=written.windowed,
+                failed=written.failed,
             ),
             seconds=round(time.monotonic() - self._started, 3),
             skipped=self._left_out,

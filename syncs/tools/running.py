@@ -28,7 +28,7 @@ MOST_NAME = 64
 # cookie, ignore robots.txt or hurry a host is its user's, and a new one is not an agent's until it stands here.
 _ASKED = (
     "url", "path_regex", "limit", "name", "include", "exclude", "max_depth", "subdomains", "ignore_query",
-    "discover", "prefer",
+    "discover", "prefer", "plan", "max_cost",
 )  # fmt: skip
 _NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_-]")
 

@@ -67,11 +67,32 @@ def test_every_text_gets_one_vector_of_length_one_in_its_place(open_one: Open) -
     assert together.tokens > 0
     assert together.windowed == 0
     assert together.cost_usd == 0
+    assert together.refused == {}
 
 
 def test_no_texts_cost_nothing(open_one: Open) -> None:
     _, nothing = embed(open_one, [])
     assert nothing == Embeddings([], tokens=0, windowed=0, cost_usd=0)
+
+
+@pytest.mark.promise("E7")
+def test_an_estimate_says_what_is_billed_and_sends_nothing(open_one: Open, request: pytest.FixtureRequest) -> None:
+    texts = ["one two three", "", "create an index on an expression of the table"]
+
+    async def run() -> tuple[Embeddings, Embeddings]:
+        embedder = await open_one()
+        estimate = embedder.estimate(texts)
+        embeddings = await embedder.embed(texts, kind="document")
+        await embedder.aclose()
+        return estimate, embeddings
+
+    estimate, embeddings = asyncio.run(run())
+    assert list(estimate.vectors) == []
+    assert (estimate.windowed, estimate.cost_usd) == (0, 0)
+    if "openai" in request.node.name:  # this server has a count of its own; bytes are never fewer
+        assert estimate.tokens >= embeddings.tokens
+    else:
+        assert estimate.tokens == embeddings.tokens > 0
 
 
 def test_a_query_lies_near_the_text_that_answers_it(open_one: Open) -> None:

@@ -205,3 +205,101 @@ def test_one_failing_request_fails_the_call_with_its_own_error(embeddings_server
     embeddings_server.faults = [refusal(401)]
     failure = failure_of(embeddings_server, [f"text {number}" for number in range(200)])
     assert isinstance(failure, EmbedderRefused)
+
+
+# --- texts that the server does not take ---------------------------------------------------------------------
+
+
+def refusing(bad: str, status: int = 400) -> Callable[..., Any]:
+    """A server that takes no request with the text `bad` in it."""
+    refused = refusal(status, "invalid_request_error", f"the key {KEY} and $.input is invalid")
+    return lambda request, good: refused(request, good) if any(bad in text for text in request["input"]) else good
+
+
+@pytest.mark.promise("E7")
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_a_text_that_is_refused_is_found_by_halving_and_the_others_are_embedded(
+    embeddings_server: Any, status: int
+) -> None:
+    embeddings_server.faults = [refusing("poison", status)] * 100
+    texts = [f"text {number}" for number in range(100)]
+    texts[37] = "poison"
+    embeddings = embed(embeddings_server, texts)
+    assert list(embeddings.refused) == [37]
+    assert "$.input is invalid" in embeddings.refused[37]
+    assert "SYNCLINE_EMBEDDER_MAX_TOKENS" in embeddings.refused[37]
+    assert KEY not in embeddings.refused[37]
+    others = [text for text in texts if text != "poison"]
+    assert list(embeddings.vectors[37]) == []
+    assert [vector for place, vector in enumerate(embeddings.vectors) if place != 37] == expected(others)
+    assert embeddings.tokens == len(others)
+    # 4 requests of at most 32, the plain word, and two halves at each of five steps: nothing that was answered twice.
+    assert len(embeddings_server.requests) == 4 + 1 + 10
+    answered = [
+        text for request in embeddings_server.requests for text in request["input"] if "poison" not in request["input"]
+    ]
+    assert sorted(answered) == sorted([*others, "syncline"])
+
+
+@pytest.mark.promise("E7")
+def test_several_bad_texts_are_each_alone_in_being_refused(embeddings_server: Any) -> None:
+    embeddings_server.faults = [refusing("poison")] * 200
+    texts = [f"poison {number}" if number in (0, 1, 31, 40) else f"text {number}" for number in range(64)]
+    embeddings = embed(embeddings_server, texts)
+    assert sorted(embeddings.refused) == [0, 1, 31, 40]
+    assert embeddings.tokens == 60
+
+
+def test_a_text_of_several_windows_is_refused_with_one_of_them_and_counted_once(embeddings_server: Any) -> None:
+    embeddings_server.faults = [refusing("poison")] * 50
+    texts = ["before", "alpha " * 30 + "poison " + "beta " * 10, "after"]
+    embeddings = embed(embeddings_server, texts, SYNCLINE_EMBEDDER_MAX_TOKENS="64")
+    assert list(embeddings.refused) == [1]
+    assert embeddings.windowed == 0
+    assert [embeddings.vectors[0], embeddings.vectors[2]] == expected(["before", "after"])
+
+
+@pytest.mark.promise("E7")
+def test_a_request_that_even_a_plain_word_does_not_help_is_an_error_and_no_text_is_blamed(
+    embeddings_server: Any,
+) -> None:
+    embeddings_server.faults = [refusing("", 400)] * 100
+    failure = failure_of(embeddings_server, [f"text {number}" for number in range(30)])
+    assert "does not take the request" in str(failure)
+    assert "check the model's name and limits" in str(failure)
+    assert len(embeddings_server.requests) == 2
+
+
+@pytest.mark.promise("E7")
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        (refusal(401, "invalid_api_key"), EmbedderRefused),
+        (refusal(402), EmbedderRefused),
+        (refusal(400, "insufficient_quota"), EmbedderRefused),
+        (refusal(429, "insufficient_quota", **{"x-should-retry": "false"}), EmbedderRefused),
+        (refusal(429, "rate_limit_exceeded", **{"x-should-retry": "false"}), EmbedderError),
+        (refusal(503, **{"x-should-retry": "false"}), EmbedderError),
+        (lambda request, good: good | {"data": good["data"][:-1]}, EmbedderError),
+        (change_last(embedding=[math.nan] * 8), EmbedderError),
+    ],
+)
+def test_a_refusal_that_is_not_about_a_text_is_not_halved(embeddings_server: Any, fault: Any, kind: Any) -> None:
+    embeddings_server.faults = [fault] * 50
+    failure = failure_of(embeddings_server, [f"text {number}" for number in range(30)])
+    assert type(failure) is kind
+    assert len(embeddings_server.requests) == 1
+
+
+@pytest.mark.promise("E7")
+def test_a_key_that_is_refused_while_a_bad_text_is_looked_for_stops_the_call(embeddings_server: Any) -> None:
+    embeddings_server.faults = [refusing("poison")] * 3 + [refusal(401)] * 5
+    failure = failure_of(embeddings_server, ["one", "two", "three", "poison"])
+    assert type(failure) is EmbedderRefused
+    assert len(embeddings_server.requests) == 4
+
+
+def test_the_price_that_the_user_names_is_what_tokens_cost(embeddings_server: Any) -> None:
+    embeddings = embed(embeddings_server, ["one", "two"], SYNCLINE_EMBEDDER_PRICE="500000")
+    assert embeddings.cost_usd == 1.0
+    assert embed(embeddings_server, ["one", "two"]).cost_usd == 0

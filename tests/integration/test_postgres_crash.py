@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from engine import space
+from engine import embedding
 from engine.embedders.fake import HashEmbedder
 from engine.errors import EmbedderError
 from engine.models import Embeddings, PageInput
@@ -91,7 +91,7 @@ class Failing(HashEmbedder):
 def test_an_embedder_that_fails_leaves_the_old_pages_and_keeps_what_was_paid_for(
     database_url: str, first: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(space, "BATCH", 2)
+    monkeypatch.setattr(embedding, "BATCH", 2)
     if not first:
         run(database_url, swap("old"))
         before, held = content(database_url), vectors(database_url)
@@ -114,7 +114,7 @@ def test_an_embedder_that_fails_leaves_the_old_pages_and_keeps_what_was_paid_for
 
 KILLED = """
 import asyncio, os, signal, sys
-import engine.pages, engine.space
+import engine.embedding, engine.pages
 from engine.embedders.fake import HashEmbedder
 from engine.postgres import PostgresEngine
 from test_postgres_crash import swap
@@ -143,7 +143,7 @@ async def apply(*arguments):
         die()
     return report
 
-engine.space.BATCH = 2
+engine.embedding.BATCH = 2
 query, engine.pages.query = engine.pages.query, statement
 written, engine.pages._apply = engine.pages._apply, apply
 

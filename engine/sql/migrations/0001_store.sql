@@ -98,10 +98,11 @@ CREATE TABLE syncline.embedding_space (
 CREATE UNIQUE INDEX embedding_space_active ON syncline.embedding_space (active) WHERE active;
 
 CREATE TABLE syncline.embed_failure (
-    hash     bytea NOT NULL,
-    space_id integer NOT NULL REFERENCES syncline.embedding_space ON DELETE CASCADE,
-    reason   text NOT NULL,
-    tries    integer NOT NULL DEFAULT 1,
+    hash      bytea NOT NULL,
+    space_id  integer NOT NULL REFERENCES syncline.embedding_space ON DELETE CASCADE,
+    reason    text NOT NULL,
+    tries     integer NOT NULL DEFAULT 1,
+    failed_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (hash, space_id)
 );
 

@@ -14,7 +14,7 @@ from engine.embedders.batches import Window, count_bytes, into_batches, into_win
 from engine.embedders.endpoint import Server
 from engine.embedders.names import EmbedderName
 from engine.embedders.openai import OpenAIEmbedder
-from engine.errors import UnknownEmbedder
+from engine.errors import EmbedderError, UnknownEmbedder
 
 
 @given(st.text(max_size=300), st.integers(min_value=4, max_value=40))
@@ -83,15 +83,22 @@ def test_two_models_of_the_fake_are_two_spaces() -> None:
     assert vectors[0] != vectors[1]
 
 
-def test_only_openai_itself_is_priced() -> None:
-    async def price(**env: str) -> float:
+def test_only_openai_itself_is_priced_and_other_prices_are_the_users_word() -> None:
+    async def price(**env: str) -> float | None:
         name = EmbedderName.parse("openai:text-embedding-3-small")
-        embedder = await OpenAIEmbedder.open(name, env={"OPENAI_API_KEY": "k", **env})
+        embedder = await OpenAIEmbedder.open(name, env={"OPENAI_API_KEY": "k", **env}, count_tokens=len)
         await embedder.aclose()
-        return embedder.price(1_000_000)
+        cost = embedder.estimate(["x" * 1_000] * 1_000).cost_usd
+        assert cost == pytest.approx(embedder.usd_per_million_tokens or 0)
+        return embedder.usd_per_million_tokens
 
-    assert asyncio.run(price()) == pytest.approx(0.02)
-    assert asyncio.run(price(OPENAI_BASE_URL="http://127.0.0.1:1/v1")) == 0
+    assert asyncio.run(price()) == 0.02
+    elsewhere = {"OPENAI_BASE_URL": "http://127.0.0.1:1/v1"}
+    assert asyncio.run(price(**elsewhere)) is None
+    assert asyncio.run(price(**elsewhere, SYNCLINE_EMBEDDER_PRICE=" 1.5 ")) == 1.5
+    assert asyncio.run(price(**elsewhere, SYNCLINE_EMBEDDER_PRICE="0")) == 0
+    with pytest.raises(EmbedderError, match="US dollars for a million tokens"):
+        asyncio.run(price(SYNCLINE_EMBEDDER_PRICE="-1"))
 
 
 def test_a_server_shows_neither_its_key_nor_its_password() -> None:

@@ -40,7 +40,8 @@ def test_no_statement_is_put_together_from_values() -> None:
     texts = [query(name) for name in names()]
     placeholders = [found for text in texts for found in re.findall(r"%.", text)]
     assert set(placeholders) == {"%("}
-    assert not [text for text in texts if "{" in text.replace("'{}'", "")]
+    # But for the table of an embedding space, which psycopg quotes as an identifier: it is named by a number.
+    assert not [text for text in texts if "{" in text.replace("'{}'", "").replace("{vectors}", "")]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,161 @@
+"""The embedder of a Postgres store, its vectors, and what became of the texts that have none."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from psycopg import sql
+
+from engine.checks import check_count
+from engine.clean import clean_text
+from engine.database import Connection, Database
+from engine.departures import GRACE
+from engine.embedders import describe_choice, open_embedder
+from engine.embedding import BATCH, VectorStore, check_price, embed_missing
+from engine.errors import CostCeiling, SpaceMismatch, TextRefused
+from engine.models import GcReport, SyncReport
+from engine.protocols import DEAD_AFTER, Embedder
+from engine.queries import query
+from engine.rows import Row, texts_of
+from engine.space import Space, SpaceVectors, activate_space, active_space
+
+__all__ = ["PostgresVectors"]
+
+
+class PostgresVectors:
+    """The part of `PostgresEngine` that embeds."""
+
+    _database: Database
+    _given: Embedder | str | None
+    _count_tokens: Callable[[str], int]
+    _embedder: Embedder | None
+    _choosing: asyncio.Lock
+
+    async def embedder(self) -> Embedder:
+        """The embedder in use. Raises SpaceMismatch where the given one is not the active space's."""
+        async with self._choosing:
+            if self._embedder is None:
+                self._embedder = await self._choose_embedder()
+            return self._embedder
+
+    async def _choose_embedder(self) -> Embedder:
+        space = await self._database.transact(active_space)
+        given = self._given
+        if given is None or isinstance(given, str):
+            wanted = given if given is not None or space is None else space.name
+            given = await open_embedder(wanted, count_tokens=self._count_tokens)
+        if space is not None and given.name != space.name:
+            if given is not self._given:
+                await given.aclose()
+            raise SpaceMismatch(
+                f"The store was embedded with {space.name}, and {given.name} was asked for: leave out "
+                "--embedder, or use another store; vectors of two models cannot be compared."
+            )
+        return given
+
+    async def describe_embedder(self) -> str:
+        """One sentence: the embedder in use, and why."""
+        embedder = await self.embedder()
+        if self._given is None and await self._database.transact(active_space) is not None:
+            return f"Embedding with {embedder.name}: the store was made with it."
+        if self._given is None or isinstance(self._given, str):
+            return describe_choice(self._given)
+        return f"Embedding with {embedder.name}: the program chose it."
+
+    async def check(self, *, max_cost: float | None = None) -> str:
+        """Open the store and embed one word: a wrong key or model is known before anything is written.
+
+        Returns the embedder's name. Raises StoreUnavailable or EmbedderError, the latter too where `max_cost` could
+        not be kept.
+        """
+        embedder = await self.embedder()
+        if max_cost is not None:
+            check_price(embedder, max_cost)
+        for reason in (await embedder.embed(["syncline"], kind="query")).refused.values():
+            raise TextRefused(reason)
+        return embedder.name
+
+    async def embed_failures(
+        self, *, connection_id: str | None = None, name: str | None = None, limit: int = 10
+    ) -> list[dict[str, Any]]:
+        """Records whose text the model does not take: url, entity, external_id, reason, tries and failed_at."""
+        values = {"connection_id": _text(connection_id), "name": _text(name), "limit": check_count("limit", limit)}
+        return await self._database.fetch(query("embed_failures"), values)
+
+    async def retry_embeddings(
+        self, *, max_cost: float | None = None, on_embedded: Callable[[int], None] | None = None
+    ) -> SyncReport:
+        """Embed every text in the store that has no vector: those that were set aside, and any that lost theirs.
+
+        `computed` and `failed` of the report say what became of them. Raises as `swap_pages` does.
+        """
+        space = await self._database.transact(active_space)
+        report, after = SyncReport(), b""
+        if space is None:
+            return report
+        store, embedder = await self._vector_store()
+        statement = sql.SQL(query("texts_without_vector")).format(vectors=space.table)
+        while rows := await self._database.fetch(statement, {"after": after, "count": BATCH}):
+            after = rows[-1]["hash"]
+            texts = [(row["hash"], row["text"]) for row in rows]
+            left = None if max_cost is None else max_cost - report.cost_usd
+            try:
+                report += await embed_missing(
+                    store, embedder, texts, max_cost=left, on_embedded=on_embedded, again=True
+                )
+            except CostCeiling as stopped:
+                raise CostCeiling(str(stopped), report + stopped.spent) from None
+        return report
+
+    async def gc(self, *, runs_older_than: float | None = None) -> GcReport:
+        """Forget what nothing needs: vectors and failures of texts that no record has, tombstones of pages that left
+        more than `GRACE` seconds ago, and, where asked, runs that ended more than `runs_older_than` seconds ago.
+
+        Safe beside runs: what is younger than the oldest live run is spared, since its record may be on its way. A
+        program that writes records outside of a run should not at that moment; `retry_embeddings` would mend it.
+        """
+
+        async def forget(connection: Connection) -> GcReport:
+            (live,) = await (await connection.execute(query("oldest_live_run"), {"dead_after": DEAD_AFTER})).fetchall()
+            vectors = spared = 0
+            for row in await (await connection.execute(query("all_spaces"))).fetchall():
+                statement = sql.SQL(query("forget_vectors")).format(vectors=Space(**row).table)
+                (counts,) = await (await connection.execute(statement, live)).fetchall()
+                vectors, spared = vectors + counts["vectors"], spared + counts["spared"]
+            failures = (await connection.execute(query("forget_unused_failures"), live)).rowcount
+            pages = (await connection.execute(query("purge_every_page"), {"grace": GRACE})).rowcount
+            runs = 0
+            if runs_older_than is not None:
+                values = {"older_than": runs_older_than, "dead_after": DEAD_AFTER}
+                runs = (await connection.execute(query("prune_runs"), values)).rowcount
+            return GcReport(vectors=vectors, spared=spared, failures=failures, pages=pages, runs=runs)
+
+        return await self._database.transact(forget)
+
+    async def _vector_store(self) -> tuple[VectorStore, Embedder]:
+        embedder = await self.embedder()
+
+        async def prepare(connection: Connection) -> Space:
+            return await active_space(connection) or await activate_space(connection, embedder)
+
+        space = await self._database.transact(prepare)
+        if space.name != embedder.name:
+            raise SpaceMismatch(f"The store was embedded with {space.name}, not with {embedder.name}.")
+        return SpaceVectors(self._database, space, embedder), embedder
+
+    async def _embed(
+        self,
+        rows: Sequence[Row],
+        *,
+        max_cost: float | None = None,
+        on_embedded: Callable[[int], None] | None = None,
+    ) -> SyncReport:
+        texts = texts_of(rows)
+        if not texts:
+            return SyncReport()
+        store, embedder = await self._vector_store()
+        return await embed_missing(store, embedder, texts, max_cost=max_cost, on_embedded=on_embedded)
+
+
+def _text(given: str | None) -> str | None:
+    return None if given is None else clean_text(given)
