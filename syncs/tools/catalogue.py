@@ -3,17 +3,18 @@
 from collections.abc import Sequence
 
 from syncs.runtime import Runtime
+from syncs.tools.explaining import explain_tool
 from syncs.tools.running import sync_tool
 from syncs.tools.stored import page_tool, runs_tool, search_tool, sites_tool, status_tool
 from syncs.tools.tool import Tool, by_name
 
 __all__ = ["catalogue", "tools_of"]
 
-_MAKERS = (search_tool, page_tool, sites_tool, status_tool, runs_tool)
+_MAKERS = (search_tool, page_tool, sites_tool, status_tool, runs_tool, explain_tool)
 
 
 def catalogue(runtime: Runtime, *, read_only: bool = False) -> list[Tool]:
-    """The tools of a runtime: those that read what is stored, and one for each sync that is registered.
+    """The tools of a runtime: those that change nothing, and one for each sync that is registered.
 
     With `read_only`, the syncs are left out. Raises `DuplicateSync` where two tools would have one name, and
     `InvalidSyncDefinition` where a sync's input cannot be told to an agent.

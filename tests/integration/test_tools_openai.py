@@ -164,7 +164,15 @@ def test_chat_completions_call_the_tools(play: Callable[..., Model]) -> None:
     assert asyncio.run(main()) == "A day."
     check_answers(model.answers)
     sent = {tool["function"]["name"]: tool["function"]["strict"] for tool in model.requests[0]["tools"]}
-    assert sent == {"search": False, "page": True, "sites": True, "status": True, "runs": True, "site_crawl": True}
+    assert sent == {
+        "search": False,
+        "page": True,
+        "sites": True,
+        "status": True,
+        "runs": True,
+        "explain": True,
+        "site_crawl": True,
+    }
 
 
 def test_responses_call_the_tools(play: Callable[..., Model]) -> None:
@@ -228,6 +236,6 @@ def test_the_strict_schemas_are_what_openai_agents_makes_of_them() -> None:
         return openai_tools(await stored())
 
     strict = [tool["parameters"] for tool in asyncio.run(main()) if tool["strict"]]
-    assert len(strict) == 5
+    assert len(strict) == 6
     for schema in strict:
         assert ensure_strict_json_schema(json.loads(json.dumps(schema))) == schema

@@ -61,6 +61,9 @@ def refusal(tool: Tool, arguments: object) -> str:
     return str(refused.value)
 
 
+READING = frozenset({"search", "page", "sites", "status", "runs", "explain"})
+
+
 # --- what is in it ----------------------------------------------------------------------------------
 
 
@@ -80,13 +83,13 @@ async def move(ctx: SyncContext[Point]) -> dict[str, int]:
 def test_every_sync_is_a_tool_with_its_own_input_and_a_valid_name() -> None:
     runtime = Runtime(engine=MockEngine(), syncs={"my.add/2": of(add), "move": of(move), "site_crawl": site_crawl})
     tools = {tool.name: tool for tool in catalogue(runtime)}
-    assert list(tools) == ["search", "page", "sites", "status", "runs", "my_add_2", "move", "site_crawl"]
+    assert list(tools) == ["search", "page", "sites", "status", "runs", "explain", "my_add_2", "move", "site_crawl"]
     assert tools["my_add_2"].input_schema["properties"]["input"] == {"items": {"type": "integer"}, "type": "array"}
     assert list(tools["move"].input_schema["properties"]) == ["x", "y"]
-    assert {tool.name for tool in catalogue(runtime, read_only=True)} == {"search", "page", "sites", "status", "runs"}
+    assert {tool.name for tool in catalogue(runtime, read_only=True)} == READING
     for tool in tools.values():
         assert tool.input_schema["type"] == tool.output_schema["type"] == "object"
-        assert tool.read_only is (tool.name in ("search", "page", "sites", "status", "runs"))
+        assert tool.read_only is (tool.name in READING)
 
 
 def test_an_agent_decides_only_what_is_named_for_it() -> None:
@@ -224,6 +227,24 @@ def test_runs_are_listed_and_one_is_shown_whole_without_secrets() -> None:
 # --- syncs ----------------------------------------------------------------------------------------------
 
 
+def test_why_an_address_is_left_out_of_a_crawl_is_explained(site_server) -> None:
+    site_server.routes["/docs/"] = (200, {"Content-Type": "text/html"}, "<main><h1>Start</h1><p>It begins.</p></main>")
+    site_server.routes["/robots.txt"] = (200, {"Content-Type": "text/plain"}, "User-agent: *\nDisallow: /docs/private/")
+    tool, start = tools_of(MockEngine())["explain"], f"{site_server.url}/docs/"
+
+    def explained(path: str) -> dict[str, Any]:
+        return asyncio.run(tool.call({"url": f"{site_server.url}{path}", "start": start}))
+
+    assert explained("/docs/a")["allowed"] is True
+    outside = explained("/blog/a")
+    assert (outside["allowed"], outside["robots"]) == (False, "")
+    assert "outside the start URL's folder /docs/" in outside["scope"]
+    refused = explained("/docs/private/a")
+    assert refused["allowed"] is False
+    assert "robots.txt" in refused["robots"]
+    assert "/docs/private/a" not in site_server.paths
+
+
 def test_a_sync_is_called_with_its_typed_input() -> None:
     async def test() -> None:
         tools = tools_of(MockEngine(), add=of(add), move=of(move))
@@ -292,6 +313,8 @@ def test_giving_up_a_call_cancels_its_run() -> None:
         ("page", {"url": f"{URL}#line-5"}, "has no anchor 'line-5'; did you mean 'line-50'?"),
         ("page", {"url": "no address"}, "not an address"),
         ("page", {"url": URL, "max_characters": 1}, "max_characters: Input should be greater than or equal to 200"),
+        ("explain", {"url": "/etc/hosts"}, "explain: invalid arguments: url: String should match pattern"),
+        ("explain", {"url": URL, "path_regex": "("}, "'('"),
         ("runs", {"run_id": "none"}, "there is no run 'none'"),
         ("site_crawl", {"url": "ftp://x"}, "ftp://x"),
         ("site_crawl", {"url": URL, "path_regex": "("}, "'('"),
