@@ -106,6 +106,7 @@ def test_no_error_shows_a_password(debug: bool, capsys: Capture) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_and_sigterm_cancel_the_work_which_ends_cleanly(number: int, capsys: Capture) -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
     ended = []
 
     async def work() -> None:
@@ -115,7 +116,10 @@ def test_ctrl_c_and_sigterm_cancel_the_work_which_ends_cleanly(number: int, caps
         finally:
             ended.append(True)
 
-    assert exit_code(work()) == 130
+    try:
+        assert exit_code(work()) == 130
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert ended == [True]
     assert capsys.readouterr().err == "Interrupted; what is done is kept.\n"
 
