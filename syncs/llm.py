@@ -15,17 +15,17 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field, ValidationError
 
+from engine.openai_server import OPENAI_URL, OpenAIServer, failure_of
 from syncs.errors import SyncError
 from syncs.redaction import without_secrets
 from syncs.schemas import problems_of
 from syncs.structured_output import OutputType
 
 if TYPE_CHECKING:
-    from openai import APIStatusError, AsyncOpenAI, OpenAIError
+    from openai import AsyncOpenAI, OpenAIError
 
 __all__ = ["LLM", "Completion", "LLMDeclined", "LLMError", "LLMInvalidOutput", "LLMRefused", "LLMTruncated"]
 
@@ -33,9 +33,6 @@ T = TypeVar("T")
 
 Messages = Sequence[Mapping[str, Any]]
 
-_OPENAI_URL = "https://api.openai.com/v1"
-# Providers echo keys in their messages, also in parts: "sk-abc***xyz".
-_KEY = re.compile(r"\b(?:sk-|Bearer )[\w*.\-]+")
 # How servers without structured output call what they do not know.
 _STRUCTURED = re.compile(r"response.?(?:format|schema)|json.?schema|structured.?output|grammar", re.IGNORECASE)
 _BY_SCHEMA = "Answer with one JSON value that fits this JSON Schema, and with nothing else:\n"
@@ -97,9 +94,10 @@ class LLM:
         options: Mapping[str, object] | None = None,
     ) -> None:
         self.model = model
-        self._base_url = (base_url or os.environ.get("OPENAI_BASE_URL", "")).strip() or _OPENAI_URL
-        self._server = _without_user(self._base_url)
-        self._api_key = (api_key or os.environ.get("OPENAI_API_KEY", "")).strip()
+        self._server = OpenAIServer(
+            (base_url or os.environ.get("OPENAI_BASE_URL", "")).strip() or OPENAI_URL,
+            (api_key or os.environ.get("OPENAI_API_KEY", "")).strip(),
+        )
         self._timeout = timeout
         self._retries = retries
         self._options = dict(options or {})
@@ -159,7 +157,7 @@ class LLM:
         return f"LLM({str(self)!r})"
 
     def __str__(self) -> str:
-        return f"{self.model} at {self._server or 'no URL'}"
+        return f"{self.model} at {str(self._server) or 'no URL'}"
 
     async def _ask(self, messages: Messages, wanted: OutputType | None) -> "_Answer":
         client = await self._open()
@@ -205,26 +203,20 @@ class LLM:
         if self._client is None:
             self._check()
             # In a thread, because importing the client takes a second.
-            openai = await asyncio.to_thread(importlib.import_module, "openai")
+            await asyncio.to_thread(importlib.import_module, "openai")
             if self._client is None:
-                self._client = openai.AsyncOpenAI(
-                    # Servers that need no key still get a header, which the client insists on.
-                    api_key=self._api_key or "none",
-                    base_url=self._base_url,
-                    max_retries=self._retries,
-                    timeout=self._timeout,
-                )
+                self._client = self._server.client(retries=self._retries, timeout=self._timeout)
         return self._client
 
     def _check(self) -> None:
-        if not self._server:
+        if not self._server.is_url:
             raise LLMRefused(
                 f"base_url (or OPENAI_BASE_URL) for {self.model} is not the URL of a server: it looks like "
                 "http://127.0.0.1:8080/v1."
             )
-        if not self._api_key and urlsplit(self._server).hostname == urlsplit(_OPENAI_URL).hostname:
+        if not self._server.api_key and self._server.is_openai:
             raise LLMRefused(f"{self} needs a key: set OPENAI_API_KEY, or give base_url for another server.")
-        if not (self._api_key.isascii() and self._api_key.isprintable()) or " " in self._api_key:
+        if not self._server.key_is_sound:
             raise LLMRefused(f"The key for {self} holds characters that no key has: set OPENAI_API_KEY anew.")
 
     def _text_of(self, answer: "_Answer") -> str:
@@ -257,35 +249,33 @@ class LLM:
         )
 
     def _scrub(self, message: str) -> str:
-        """A provider's message on one line, cut short, without anything that is or looks like a key."""
-        if self._api_key:
-            message = message.replace(self._api_key, "***")
-        return " ".join(without_secrets(_KEY.sub("***", message)).split())[:200]
+        """A provider's message on one line, cut short, without secrets."""
+        return self._server.scrub(without_secrets(self._server.masked(message)))
 
     def _explain(self, error: "OpenAIError") -> LLMError:
-        import openai
-
-        if isinstance(error, openai.APIStatusError):
-            return self._explain_status(error)
-        if isinstance(error, openai.APITimeoutError):
-            return LLMError(f"{self} does not answer: try again later, or give it a longer timeout.")
-        if isinstance(error, openai.APIConnectionError):
-            return LLMError(f"{self} cannot be reached: check base_url (or OPENAI_BASE_URL) and the network.")
-        return LLMError(f"{self} failed: {self._scrub(str(error))}.")
-
-    def _explain_status(self, error: "APIStatusError") -> LLMError:
-        status, codes = error.status_code, {error.code, error.type}
-        if status in (401, 403):
-            return LLMRefused(f"{self} refuses the key ({status}): check api_key (or OPENAI_API_KEY).")
-        if codes & {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}:
-            return LLMRefused(f"{self} has no quota left for this key: top up the account.")
-        if status == 404 or "model_not_found" in codes:
-            return LLMRefused(f"{self} does not exist ({status}): check the model's name and base_url.")
+        failed = failure_of(error)
+        status = failed.status
         # The client takes a server's words only where they are in OpenAI's form.
-        said = self._scrub(error.message if " - " in error.message else f"{error.message} {error.response.text}")
-        if status == 429 or status >= 500:
-            return LLMError(f"{self} is overloaded or broken ({said}): try again later.")
-        return LLMRefused(f"{self} does not take the request ({said}): check the prompt's length and the options.")
+        said = self._scrub(failed.message if " - " in failed.message else f"{failed.message} {failed.body}".strip())
+        match failed.cause:
+            case "key":
+                return LLMRefused(f"{self} refuses the key ({status}): check api_key (or OPENAI_API_KEY).")
+            case "quota":
+                return LLMRefused(f"{self} has no quota left for this key: top up the account.")
+            case "model":
+                return LLMRefused(f"{self} does not exist ({status}): check the model's name and base_url.")
+            case "slow":
+                return LLMError(f"{self} does not answer: try again later, or give it a longer timeout.")
+            case "unreachable":
+                return LLMError(f"{self} cannot be reached: check base_url (or OPENAI_BASE_URL) and the network.")
+            case "unknown":
+                return LLMError(f"{self} failed: {said}.")
+            case "overloaded":
+                return LLMError(f"{self} is overloaded or broken ({said}): try again later.")
+            case "request":
+                return LLMRefused(
+                    f"{self} does not take the request ({said}): check the prompt's length and the options."
+                )
 
 
 def _messages(prompt: str | Messages, system: str | None) -> Messages:
@@ -301,16 +291,6 @@ def _with_schema(messages: Messages, schema: Mapping[str, Any]) -> Messages:
     if last.get("role") == "user" and isinstance(last.get("content"), str):
         return [*messages[:-1], {**last, "content": f"{last['content']}\n\n{asked}"}]
     return [*messages, {"role": "user", "content": asked}]
-
-
-def _without_user(url: str) -> str:
-    """The URL without what is before its host's @, for messages; "" for what is no web server's URL."""
-    try:
-        parts = urlsplit(url)
-        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return ""
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}" if sound else ""
 
 
 class _Message(BaseModel):

@@ -1,70 +1,39 @@
 """An `/embeddings` endpoint of OpenAI's protocol: texts to checked vectors, and every failure explained."""
 
 import asyncio
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from engine.embedders.answer import Answer, BadAnswer, read_answer
 from engine.errors import EmbedderError, EmbedderRefused, TextRefused
+from engine.openai_server import OpenAIServer, failure_of
 
 if TYPE_CHECKING:
-    from openai import APIStatusError, AsyncOpenAI, OpenAIError
+    from openai import OpenAIError
 
-__all__ = ["OPENAI_URL", "Endpoint", "Server"]
+__all__ = ["Endpoint", "Server"]
 
-OPENAI_URL = "https://api.openai.com/v1"
 _OFFLINE = "or work offline with --embedder wordllama"
 _SECONDS_A_TRY = 60.0
 # What servers answer where a text is too long, or not to their liking: 400 (OpenAI, vLLM), 413 and 422 (Text
 # Embeddings Inference). Wrong requests get them, too.
 _CONTENT = frozenset({400, 413, 422})
-# Providers echo keys in their messages, also in parts: "sk-abc***xyz".
-_KEY = re.compile(r"\b(?:sk-|Bearer )[\w*.\-]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Server:
-    """Where the endpoint is and what opens it. The key is in no representation of it."""
-
-    base_url: str
-    api_key: str
+@dataclass(frozen=True, slots=True, repr=False)
+class Server(OpenAIServer):
+    """The server, checked: `EmbedderRefused` for an address or a key that cannot be right."""
 
     def __post_init__(self) -> None:
-        if not self._is_url():
+        if not self.is_url:
             raise EmbedderRefused("OPENAI_BASE_URL is not the URL of a server: it looks like http://127.0.0.1:8080/v1.")
         if not self.api_key and self.is_openai:
             raise EmbedderRefused(
                 f"OpenAI needs a key: set OPENAI_API_KEY, set OPENAI_BASE_URL to another server, {_OFFLINE}."
             )
-        if not (self.api_key.isascii() and self.api_key.isprintable()) or " " in self.api_key:
+        if not self.key_is_sound:
             raise EmbedderRefused("OPENAI_API_KEY holds characters that no key has: set it anew.")
-
-    @property
-    def is_openai(self) -> bool:
-        return urlsplit(self.base_url).hostname == urlsplit(OPENAI_URL).hostname
-
-    def __repr__(self) -> str:
-        return f"Server({str(self)!r})"
-
-    def __str__(self) -> str:
-        parts = urlsplit(self.base_url)
-        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-
-    def scrub(self, message: str) -> str:
-        """A provider's message on one line, cut short, without anything that is or looks like a key."""
-        if self.api_key:
-            message = message.replace(self.api_key, "***")
-        return " ".join(_KEY.sub("***", message).split())[:200]
-
-    def _is_url(self) -> bool:
-        try:
-            parts = urlsplit(self.base_url)
-            return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-        except ValueError:
-            return False
 
 
 class Endpoint:
@@ -89,7 +58,7 @@ class Endpoint:
         self._shorten = shorten
         self._deadline = deadline
         self._slots = asyncio.Semaphore(concurrency)
-        self._client = _client(server, retries)
+        self._client = server.client(retries=retries, timeout=_SECONDS_A_TRY)
 
     async def ask(self, texts: Sequence[str], dimensions: int | None) -> Answer:
         """The vectors of `texts`, which are not blank.
@@ -131,41 +100,26 @@ class Endpoint:
         return f"openai:{self.model} at {self.server}"
 
     def _explain(self, error: "OpenAIError") -> EmbedderError:
-        import openai
-
-        if isinstance(error, openai.APIStatusError):
-            return self._explain_status(error)
-        if isinstance(error, openai.APITimeoutError):
-            return EmbedderError(f"{self} does not answer: try again later, {_OFFLINE}.")
-        if isinstance(error, openai.APIConnectionError):
-            return EmbedderError(f"{self} cannot be reached: check OPENAI_BASE_URL and the network, {_OFFLINE}.")
-        return EmbedderError(f"{self} failed: {self.server.scrub(str(error))}.")
-
-    def _explain_status(self, error: "APIStatusError") -> EmbedderError:
-        status, codes = error.status_code, {error.code, error.type}
-        if status in (401, 403):
-            return EmbedderRefused(f"{self} refuses the key ({status}): check OPENAI_API_KEY, {_OFFLINE}.")
-        if status == 402 or codes & {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}:
-            return EmbedderRefused(f"{self} has no quota left for this key: top up the account, {_OFFLINE}.")
-        if status == 404 or "model_not_found" in codes:
-            return EmbedderRefused(
-                f"{self} does not exist ({status}): check the model's name and OPENAI_BASE_URL, {_OFFLINE}."
-            )
-        said = self.server.scrub(error.message)
-        if status == 429 or status >= 500:
-            return EmbedderError(f"{self} is overloaded or broken ({said}): try again later, {_OFFLINE}.")
-        if status in _CONTENT:
-            return TextRefused(f"{self} does not take the request ({said})")
-        return EmbedderError(f"{self} does not take the request ({said}): check the model's name and limits.")
-
-
-def _client(server: Server, retries: int) -> "AsyncOpenAI":
-    from openai import AsyncOpenAI
-
-    return AsyncOpenAI(
-        # Servers that need no key still get a header, which the client insists on.
-        api_key=server.api_key or "none",
-        base_url=server.base_url,
-        max_retries=retries,
-        timeout=_SECONDS_A_TRY,
-    )
+        failed = failure_of(error)
+        status, said = failed.status, self.server.scrub(failed.message)
+        match failed.cause:
+            case "key":
+                return EmbedderRefused(f"{self} refuses the key ({status}): check OPENAI_API_KEY, {_OFFLINE}.")
+            case "quota":
+                return EmbedderRefused(f"{self} has no quota left for this key: top up the account, {_OFFLINE}.")
+            case "model":
+                return EmbedderRefused(
+                    f"{self} does not exist ({status}): check the model's name and OPENAI_BASE_URL, {_OFFLINE}."
+                )
+            case "slow":
+                return EmbedderError(f"{self} does not answer: try again later, {_OFFLINE}.")
+            case "unreachable":
+                return EmbedderError(f"{self} cannot be reached: check OPENAI_BASE_URL and the network, {_OFFLINE}.")
+            case "unknown":
+                return EmbedderError(f"{self} failed: {said}.")
+            case "overloaded":
+                return EmbedderError(f"{self} is overloaded or broken ({said}): try again later, {_OFFLINE}.")
+            case "request":
+                if status in _CONTENT:
+                    return TextRefused(f"{self} does not take the request ({said})")
+                return EmbedderError(f"{self} does not take the request ({said}): check the model's name and limits.")

@@ -10,13 +10,14 @@ import numpy as np
 
 from engine.embedders.answer import Answer
 from engine.embedders.batches import Window, count_bytes, into_batches, into_windows
-from engine.embedders.endpoint import OPENAI_URL, Endpoint, Server
+from engine.embedders.endpoint import Endpoint, Server
 from engine.embedders.halving import PLAIN, ask_by_halves
 from engine.embedders.names import EmbedderName
 from engine.embedders.openai_models import OPENAI_MODELS
 from engine.embedders.vectors import unit_vectors
 from engine.errors import EmbedderError, TextRefused
 from engine.models import Embeddings
+from engine.openai_server import OPENAI_URL
 from engine.protocols import EmbedKind
 
 __all__ = ["OpenAIEmbedder"]
