@@ -160,15 +160,18 @@ def corpus() -> Callable[[str], Any]:
 
 @dataclass(frozen=True)
 class SiteRequest:
-    """What the server was asked: the target as it stood on the wire, and the headers by lower-case name."""
+    """What the server was asked: the target as it stood on the wire, the headers by lower-case name, the body."""
 
     method: str
     path: str
     headers: Mapping[str, str]
+    body: bytes = b""
 
 
 Answer = tuple[int, Mapping[str, str], "bytes | str | Iterable[bytes]"]
 Route = bytes | Answer | Callable[[SiteRequest], "bytes | Answer"]
+# A function of the JSON that was sent, and of the request: status, headers, and a JSON document or bytes.
+JsonRoute = Callable[[Any, SiteRequest], tuple[int, Mapping[str, str], Any]]
 
 
 @dataclass
@@ -190,6 +193,16 @@ class SiteServer:
         """The targets asked for, in order."""
         return [request.path for request in self.requests]
 
+    def serve_json(self, path: str, answer: JsonRoute) -> None:
+        """Answer JSON with JSON at `path`, as a model's server does."""
+
+        def route(request: SiteRequest) -> Answer:
+            status, headers, found = answer(json.loads(request.body), request)
+            body = found if isinstance(found, bytes) else json.dumps(found).encode()
+            return status, {"Content-Type": "application/json", **headers}, body
+
+        self.routes[path] = route
+
     def answer(self, request: SiteRequest) -> bytes | Answer:
         self.requests.append(request)
         bare = request.path.partition("?")[0]
@@ -205,7 +218,8 @@ def handler_for(site: SiteServer) -> type[BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             headers = {name.lower(): value for name, value in self.headers.items()}
-            answer = site.answer(SiteRequest(self.command, self.path, headers))
+            body = self.rfile.read(int(headers.get("content-length", 0)))
+            answer = site.answer(SiteRequest(self.command, self.path, headers, body))
             try:
                 if isinstance(answer, bytes):
                     self.wfile.write(answer)
@@ -224,7 +238,8 @@ def handler_for(site: SiteServer) -> type[BaseHTTPRequestHandler]:
             for name, value in headers.items():
                 self.send_header(name, value)
             if isinstance(body, bytes):
-                if "content-length" not in {name.lower() for name in headers} and status not in (204, 304):
+                framed = {"content-length", "transfer-encoding"} & {name.lower() for name in headers}
+                if not framed and status not in (204, 304):
                     self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)

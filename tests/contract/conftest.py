@@ -2,13 +2,10 @@
 
 import asyncio
 import base64
-import contextlib
-import json
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -45,15 +42,14 @@ class EmbeddingsServer:
         """Every text that arrived, in no particular order."""
         return [text for request in self.requests for text in request["input"]]
 
-    def answer(self, request: Body, key: str) -> tuple[int, dict[str, str], bytes]:
+    def answer(self, request: Body, key: str) -> tuple[int, dict[str, str], Body | bytes]:
         with self.lock:
             self.requests.append(request)
             self.keys.append(key)
             fault = self.faults.pop(0) if self.faults else None
         good = self.good_answer(request)
         answer = fault(request, good) if fault else good
-        status, headers, body = answer if isinstance(answer, tuple) else (200, {}, answer)
-        return status, headers, body if isinstance(body, bytes) else json.dumps(body).encode()
+        return answer if isinstance(answer, tuple) else (200, {}, answer)
 
     def good_answer(self, request: Body) -> Body:
         texts = request["input"]
@@ -76,34 +72,10 @@ def packed(vector: list[float]) -> str:
 
 
 @pytest.fixture
-def embeddings_server() -> Iterator[EmbeddingsServer]:
+def embeddings_server(site_server: Any) -> EmbeddingsServer:
     """An OpenAI-compatible server: `.env` for `open_embedder`, `.faults` to queue, `.requests` to look at."""
-    server = EmbeddingsServer()
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-
-        def do_POST(self) -> None:
-            request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            status, headers, body = server.answer(request, self.headers["Authorization"])
-            self.send_response(status)
-            for name, value in {"Content-Type": "application/json", **headers}.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            with contextlib.suppress(OSError):  # a client that gave up has hung up
-                self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:
-            return None
-
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    http.daemon_threads = True
-    server.url = f"http://127.0.0.1:{http.server_address[1]}/v1"
-    thread = threading.Thread(target=http.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    yield server
-    http.shutdown()
-    thread.join()
-    http.server_close()
+    server = EmbeddingsServer(f"{site_server.url}/v1")
+    site_server.serve_json(
+        "/v1/embeddings", lambda asked, request: server.answer(asked, request.headers["authorization"])
+    )
+    return server

@@ -1,13 +1,9 @@
 """`LLM` with the real openai client, against a chat completions server on loopback that misbehaves when told to."""
 
 import asyncio
-import contextlib
 import json
-import threading
 import traceback
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -39,14 +35,13 @@ class ChatServer:
     def llm(self, **options: Any) -> LLM:
         return LLM("loopback", **{"base_url": self.url, "api_key": KEY, "retries": 0, "timeout": 30, **options})
 
-    def answer(self, request: Body, key: str | None) -> tuple[int, dict[str, str], bytes]:
+    def answer(self, request: Body, key: str | None) -> Answer:
         self.requests.append(request)
         self.keys.append(key)
         given = request["messages"][-1]["content"] if self.echo else self.answers.pop(0)
         if isinstance(given, str):
             given = said(given)
-        status, headers, body = given if isinstance(given, tuple) else (200, {}, given)
-        return status, headers, body if isinstance(body, bytes) else json.dumps(body).encode()
+        return given if isinstance(given, tuple) else (200, {}, given)
 
 
 def said(content: str | None, *, finish_reason: str = "stop", refusal: str | None = None) -> Body:
@@ -71,38 +66,12 @@ def refusal(status: int, message: str = "no", code: str | None = None, param: st
 
 
 @pytest.fixture
-def server() -> Iterator[ChatServer]:
-    chat = ChatServer()
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-
-        def do_POST(self) -> None:
-            assert self.path == "/v1/chat/completions"
-            request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            status, headers, body = chat.answer(request, self.headers["Authorization"])
-            self.send_response(status)
-            for name, value in {"Content-Type": "application/json", **headers}.items():
-                self.send_header(name, value)
-            if "Transfer-Encoding" not in headers:
-                self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            with contextlib.suppress(OSError):  # a client that gave up has hung up
-                self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:
-            return None
-
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    http.daemon_threads = True
-    chat.url = f"http://127.0.0.1:{http.server_address[1]}/v1"
-    thread = threading.Thread(target=http.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    yield chat
-    http.shutdown()
-    thread.join()
-    http.server_close()
+def server(site_server: Any) -> ChatServer:
+    chat = ChatServer(f"{site_server.url}/v1")
+    site_server.serve_json(
+        "/v1/chat/completions", lambda asked, request: chat.answer(asked, request.headers["authorization"])
+    )
+    return chat
 
 
 def ask(llm: LLM, prompt: Any = "How are you?", **options: Any) -> Any:

@@ -5,10 +5,9 @@ import os
 import re
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -80,34 +79,19 @@ def test_a_started_run_is_followed_and_cancelled(run: Run) -> None:
 
 
 @pytest.fixture
-def chat_server() -> Iterator[str]:
+def chat_server(site_server: Any) -> str:
     """A chat completions server on loopback that summarizes by the first word of the text; its base URL."""
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def answer(asked: Any, request: object) -> tuple[int, dict[str, str], object]:
+        words = asked["messages"][-1]["content"].split("\n\n")[1].split()
+        message = {
+            "role": "assistant",
+            "content": json.dumps({"title": f"{words[0]} {words[1]}", "topics": [words[1]]}),
+        }
+        return 200, {}, {"choices": [{"index": 0, "finish_reason": "stop", "message": message}]}
 
-        def do_POST(self) -> None:
-            request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            words = request["messages"][-1]["content"].split("\n\n")[1].split()
-            answer = {"title": f"{words[0]} {words[1]}", "topics": [words[1]]}
-            message = {"role": "assistant", "content": json.dumps(answer)}
-            body = json.dumps({"choices": [{"index": 0, "finish_reason": "stop", "message": message}]}).encode()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:
-            return None
-
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    http.daemon_threads = True
-    thread = threading.Thread(target=http.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{http.server_address[1]}/v1"
-    http.shutdown()
-    thread.join()
-    http.server_close()
+    site_server.serve_json("/v1/chat/completions", answer)
+    return f"{site_server.url}/v1"
 
 
 @pytest.mark.slow

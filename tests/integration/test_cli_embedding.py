@@ -1,11 +1,8 @@
 """Embedding by the command line: a bad text, what a crawl would cost, a ceiling, and what is forgotten."""
 
-import json
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -30,14 +27,14 @@ class Embeddings:
     def env(self) -> dict[str, str]:
         return {"OPENAI_BASE_URL": self.url, "OPENAI_API_KEY": "sk-loopback", "SYNCLINE_EMBEDDER_PRICE": "1000000"}
 
-    def answer(self, texts: list[str]) -> tuple[int, dict[str, Any]]:
+    def answer(self, texts: list[str]) -> tuple[int, dict[str, str], dict[str, Any]]:
         self.asked += 1
         if self.refuses is not None and any(self.refuses in text for text in texts):
-            return 400, {"error": {"message": "$.input is invalid", "type": "invalid_request_error"}}
+            return 400, {}, {"error": {"message": "$.input is invalid", "type": "invalid_request_error"}}
         self.texts += texts
         tokens = sum(map(TiktokenCounter().count, texts))
         data = [{"index": place, "embedding": vector(text)} for place, text in enumerate(texts)]
-        return 200, {"data": data, "usage": {"prompt_tokens": tokens, "total_tokens": tokens}}
+        return 200, {}, {"data": data, "usage": {"prompt_tokens": tokens, "total_tokens": tokens}}
 
 
 def vector(text: str) -> list[float]:
@@ -45,35 +42,11 @@ def vector(text: str) -> list[float]:
 
 
 @pytest.fixture
-def embeddings() -> Iterator[Embeddings]:
-    server = Embeddings()
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-
-        def do_POST(self) -> None:
-            request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            status, answer = server.answer(request["input"])
-            body = json.dumps(answer).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:
-            return None
-
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    http.daemon_threads = True
-    server.url = f"http://127.0.0.1:{http.server_address[1]}/v1"
-    thread = threading.Thread(target=http.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    yield server
-    http.shutdown()
-    thread.join()
-    http.server_close()
+def embeddings(make_site_server: Any) -> Embeddings:
+    site = make_site_server()
+    server = Embeddings(f"{site.url}/v1")
+    site.serve_json("/v1/embeddings", lambda asked, request: server.answer(asked["input"]))
+    return server
 
 
 Pages = Callable[[int], dict[str, Any]]

@@ -3,9 +3,7 @@
 import asyncio
 import json
 import re
-import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -70,38 +68,17 @@ def response(call: tuple[str, str] | None, number: int) -> dict[str, Any]:
 
 
 @pytest.fixture
-def play() -> Iterator[Callable[..., Model]]:
+def play(make_site_server: Any) -> Callable[..., Model]:
     """Starts a model that makes the given tool calls."""
-    running: list[tuple[ThreadingHTTPServer, threading.Thread]] = []
 
     def start(*calls: tuple[str, str]) -> Model:
-        model = Model(*calls)
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                body = json.dumps(model.answer(self.path, asked)).encode()
-                self.send_response(200)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, format: str, *args: object) -> None:
-                return None
-
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        model.url = f"http://127.0.0.1:{server.server_address[1]}/v1"
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-        thread.start()
-        running.append((server, thread))
+        model, site = Model(*calls), make_site_server()
+        model.url = f"{site.url}/v1"
+        for path in ("/v1/chat/completions", "/v1/responses"):
+            site.serve_json(path, lambda asked, request: (200, {}, model.answer(request.path, asked)))
         return model
 
-    yield start
-    for server, thread in running:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    return start
 
 
 async def stored() -> Runtime:
