@@ -124,11 +124,13 @@ def _crawl_answer(run_id: str, output: SiteCrawlOut) -> CrawlAnswer:
         left_out.model_copy(update={"url": plain(left_out.url, 500), "reason": plain(left_out.reason)})
         for left_out in output.report.skipped[:MOST_SKIPPED]
     ]
+    # An embedder's words may hold a page's.
+    notes = [plain(note, 500) for note in output.report.notes]
     return CrawlAnswer(
         run_id=run_id,
         success=output.success,
         site=output.entity_type,
-        report=output.report.model_copy(update={"skipped": listed}),
+        report=output.report.model_copy(update={"skipped": listed, "notes": notes}),
         skipped_left_out=len(output.report.skipped) - len(listed),
     )
 
