@@ -18,6 +18,8 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 def clean_text(text: str) -> str:
     """`text` with NUL and lone surrogates, for which Postgres refuses a whole batch, replaced by U+FFFD."""
+    if text.isascii() and "\0" not in text:
+        return text  # most text, at a hundredth of the cost
     return _UNSTORABLE.sub("\ufffd", text)
 
 

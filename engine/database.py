@@ -19,6 +19,7 @@ from psycopg_pool import AsyncConnectionPool
 from engine.embedded import EmbeddedServer
 from engine.errors import StoreUnavailable
 from engine.failures import describe_dsn, is_passing, parse_dsn, reason_of, store_error
+from engine.lexemes import register_lexemes
 from engine.migrate import migrate
 from engine.telemetry import transaction_span
 
@@ -145,7 +146,7 @@ class Database:
             min_size=1,
             max_size=POOL_SIZE,
             check=AsyncConnectionPool.check_connection,
-            configure=register_vector_async,
+            configure=_register_types,
             timeout=POOL_TIMEOUT,
             open=False,
         )
@@ -166,6 +167,11 @@ class Database:
         server, self._server = self._server, None
         if server is not None:
             await server.close()
+
+
+async def _register_types(connection: Connection) -> None:
+    await register_vector_async(connection)
+    register_lexemes(connection)
 
 
 def _is_dsn(url: str) -> bool:

@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from pgvector import SparseVector
 from psycopg.types.json import Jsonb
 
 from engine.alignment import align
-from engine.bm25 import DIMENSIONS
+from engine.bulk import copy_records, lexemes, move_records, sparse_vector
 from engine.clean import canonical, digest
 from engine.database import Connection
 from engine.models import PageInput, SyncReport
@@ -150,14 +149,15 @@ def _change(changes: _Changes, old: Mapping[str, Any], page_id: int | None, row:
 async def _apply(connection: Connection, entity: int, changes: _Changes) -> SyncReport:
     if changes.deleted:
         await connection.execute(query("delete_records"), {"ids": changes.deleted})
-    async with connection.cursor() as cursor:
-        for name, items in (("move_record", changes.moved), ("replace_record", changes.replaced)):
-            if items:
-                await cursor.executemany(
-                    query(name), [{"id": key, **_values(entity, page, row)} for key, page, row in items]
-                )
-        if changes.added:
-            await cursor.executemany(query("add_record"), [_values(entity, page, row) for page, row in changes.added])
+    if changes.moved:
+        await move_records(connection, changes.moved)
+    if changes.replaced:
+        async with connection.cursor() as cursor:
+            await cursor.executemany(
+                query("replace_record"), [{"id": key, **_values(page, row)} for key, page, row in changes.replaced]
+            )
+    if changes.added:
+        await copy_records(connection, entity, changes.added)
     return SyncReport(
         added=len(changes.added),
         updated=len(changes.replaced) + len(changes.moved) - changes.shifted,
@@ -167,10 +167,9 @@ async def _apply(connection: Connection, entity: int, changes: _Changes) -> Sync
     )
 
 
-def _values(entity: int, page: int | None, row: Row) -> dict[str, object]:
+def _values(page: int | None, row: Row) -> dict[str, object]:
     start, end = row.span if row.span is not None else (None, None)
     return {
-        "entity": entity,
         "page": page,
         "external_id": row.external_id,
         "external_hash": row.external_hash,
@@ -186,8 +185,8 @@ def _values(entity: int, page: int | None, row: Row) -> dict[str, object]:
         "headings": list(row.headings),
         "terms": list(row.terms),
         "weight": row.weight,
-        "lexemes": row.lexemes,
-        "bm25": SparseVector(row.sparse(), DIMENSIONS) if row.weights else None,
+        "lexemes": lexemes(row),
+        "bm25": sparse_vector(row),
     }
 
 

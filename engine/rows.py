@@ -10,7 +10,7 @@ from engine.bm25 import record_weights, term_id
 from engine.clean import canonical, clean_json, clean_text, digest
 from engine.errors import InvalidRecord
 from engine.models import PageInput, RecordInput
-from engine.queries import quote_lexeme
+from engine.words import MAX_WORD_LENGTH
 
 __all__ = ["MOST_INTEGER", "Row", "merge_row", "pages_of", "record_text", "rows_of", "taken_id", "texts_of"]
 
@@ -61,17 +61,14 @@ class Row:
         if self.embed_text is None:
             return {}
         weights = record_weights(self.embed_text, self.headings, self.terms)
+        if len(weights) <= MOST_WORD_BYTES // (4 * MAX_WORD_LENGTH):
+            return weights
         size = sum(len(word.encode()) for word in weights)
         if len(weights) <= MOST_WORDS and size <= MOST_WORD_BYTES:
             return weights
         heaviest = sorted(weights, key=lambda word: (-weights[word], word))
         most = min(MOST_WORDS, int(len(heaviest) * MOST_WORD_BYTES / max(size, MOST_WORD_BYTES)))
         return {word: weights[word] for word in heaviest[:most]}
-
-    @property
-    def lexemes(self) -> str | None:
-        """The words as the text of a tsvector."""
-        return " ".join(map(quote_lexeme, self.weights)) if self.weights else None
 
     def sparse(self) -> dict[int, float]:
         """The weights by place in the sparse vector; words that share a place add up."""

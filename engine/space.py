@@ -119,9 +119,7 @@ class SpaceVectors:
         """Commit vectors, and texts that the model does not take. Raises EmbedderError for vectors that are wrong."""
         given = list(vectors.values())
         checked = checked_vectors(self._embedder, self._space, Embeddings(given), len(given)) if given else []
-        rows = [
-            {"hash": key, "embedding": self._space.value(vector)} for key, vector in zip(vectors, checked, strict=True)
-        ]
+        new = {"hashes": list(vectors), "vectors": [self._space.value(vector) for vector in checked]}
         failures = [
             {"hash": key, "space": self._space.id, "reason": clean_text(reason)}
             for key, reason in sorted(refused.items())
@@ -129,8 +127,8 @@ class SpaceVectors:
 
         async def insert(connection: Connection) -> None:
             async with connection.cursor() as cursor:
-                if rows:
-                    await cursor.executemany(self._statement("keep_vector"), rows)
+                if checked:
+                    await cursor.execute(self._statement("keep_vectors"), new)
                     values = {"hashes": list(vectors), "space": self._space.id}
                     await cursor.execute(query("forget_failures"), values)
                 if failures:

@@ -50,10 +50,10 @@ def words(text: str) -> list[str]:
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text).translate(_INVISIBLE)
     found: list[str] = []
-    for token in _tokens().findall(text):
-        # A token that long is data, not language: it would only push real words out of the cache.
-        forms = _forms(token) if len(token) <= MAX_WORD_LENGTH else tuple(_derive(token))
-        found.extend(forms)
+    # No token reaches over white space, and most of what stands between two spaces was read before. What is that
+    # long is data, not language: it would only push real words out of the cache.
+    for run in text.split():
+        found.extend(_read(run) if len(run) <= MAX_WORD_LENGTH else _read.__wrapped__(run))
     return found
 
 
@@ -85,6 +85,15 @@ def _tokens() -> re.Pattern[str]:
         rf"(?:(?<![\w-])--?|(?<![\w.])\.)?{name}(?:(?:{_JOINTS}){name})*(?:\+\+|\#(?!\w))?"
         rf"|[{_UNSPACED}]+|(?<!\S){_OPERATOR.pattern}(?!\S)"
     )
+
+
+@lru_cache(maxsize=65536)
+def _read(run: str) -> tuple[str, ...]:
+    """The words of a run without white space."""
+    found: list[str] = []
+    for token in _tokens().findall(run):
+        found.extend(_forms(token) if len(token) <= MAX_WORD_LENGTH else _derive(token))
+    return tuple(found)
 
 
 @lru_cache(maxsize=65536)

@@ -47,14 +47,11 @@ SELECT id, page_id, external_id, data, content_hash, embed_hash, position,
 FROM syncline.record WHERE page_id = ANY(%(pages)s)
 ORDER BY page_id, position, id;
 
--- name: add_record
-INSERT INTO syncline.record
+-- name: copy_records
+COPY syncline.record
     (entity_id, page_id, external_id, external_hash, data, content, embed_text, content_hash, embed_hash,
      position, span, anchor, headings, terms, weight, lexemes, bm25)
-VALUES
-    (%(entity)s, %(page)s, %(external_id)s, %(external_hash)s, %(data)s, %(content)s, %(embed_text)s,
-     %(content_hash)s, %(embed_hash)s, %(position)s, int4range(%(span_start)s, %(span_end)s), %(anchor)s,
-     %(headings)s, %(terms)s, %(weight)s, %(lexemes)s::tsvector, %(bm25)b);
+FROM STDIN (FORMAT BINARY);
 
 -- name: replace_record
 UPDATE syncline.record SET
@@ -62,15 +59,19 @@ UPDATE syncline.record SET
     content = %(content)s, embed_text = %(embed_text)s, content_hash = %(content_hash)s,
     embed_hash = %(embed_hash)s, position = %(position)s, span = int4range(%(span_start)s, %(span_end)s),
     anchor = %(anchor)s, headings = %(headings)s, terms = %(terms)s, weight = %(weight)s,
-    lexemes = %(lexemes)s::tsvector, bm25 = %(bm25)b, updated_at = now()
+    lexemes = %(lexemes)b, bm25 = %(bm25)b, updated_at = now()
 WHERE id = %(id)s;
 
--- name: move_record
+-- name: move_records
 UPDATE syncline.record SET
-    page_id = %(page)s, external_id = %(external_id)s, external_hash = %(external_hash)s, data = %(data)s,
-    position = %(position)s, span = int4range(%(span_start)s, %(span_end)s), anchor = %(anchor)s,
-    weight = %(weight)s, updated_at = now()
-WHERE id = %(id)s;
+    page_id = moved.page, external_id = moved.external_id, external_hash = moved.external_hash, data = moved.data,
+    position = moved.position, span = int4range(moved.span_start, moved.span_end), anchor = moved.anchor,
+    weight = moved.weight, updated_at = now()
+FROM unnest(
+    %(ids)b::bigint[], %(pages)b::bigint[], %(external_ids)b::text[], %(hashes)b::bytea[], %(data)b::jsonb[],
+    %(positions)b::int[], %(starts)b::int[], %(ends)b::int[], %(anchors)b::text[], %(weights)b::float8[]
+) AS moved (id, page, external_id, external_hash, data, position, span_start, span_end, anchor, weight)
+WHERE record.id = moved.id;
 
 -- name: delete_records
 DELETE FROM syncline.record WHERE id = ANY(%(ids)s);

@@ -19,8 +19,9 @@ SELECT hash, false AS failed FROM {vectors} WHERE hash = ANY(%(hashes)s)
 UNION ALL
 SELECT hash, true FROM syncline.embed_failure WHERE space_id = %(space)s AND hash = ANY(%(hashes)s);
 
--- name: keep_vector
-INSERT INTO {vectors} (hash, embedding) VALUES (%(hash)b, %(embedding)b) ON CONFLICT DO NOTHING;
+-- name: keep_vectors
+INSERT INTO {vectors} (hash, embedding) SELECT * FROM unnest(%(hashes)b::bytea[], %(vectors)b)
+ON CONFLICT DO NOTHING;
 
 -- name: keep_failure
 INSERT INTO syncline.embed_failure (hash, space_id, reason) VALUES (%(hash)s, %(space)s, %(reason)s)

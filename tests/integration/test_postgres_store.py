@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from engine.bm25 import record_weights
 from engine.clean import clean_json, clean_text
 from engine.embedders.fake import HashEmbedder
 from engine.errors import StoreUnavailable
@@ -222,6 +223,21 @@ def test_a_chunk_that_only_moved_keeps_its_row_its_words_and_its_vector(database
         assert [each[1] for each in after] == [f"{URL}_chunk_{number}" for number in range(4)]
         assert [each[2:] for each in after[1:]] == [each[2:] for each in before]
         assert set(bought) < set(rows(database_url, vectors))
+
+    run(database_url, scenario)
+
+
+def test_words_of_any_signs_reach_the_text_index_as_they_are(database_url: str) -> None:
+    text = "it's --no-verify a\\b C++ <!-- 'quoted' :* naïve 日本語 😀x"
+
+    async def scenario(engine: PostgresEngine) -> None:
+        for words in (text, f"{text} again"):  # once by COPY, once by an update
+            await engine.swap_pages(**SITE, pages=[page(URL, words)])
+            held = rows(database_url, "SELECT tsvector_to_array(lexemes), bm25::text FROM syncline.record")
+            expected = record_weights(f"Crumb\n{words}", ())
+            assert [(sorted(lexemes), weights.count(":")) for lexemes, weights in held] == [
+                (sorted(expected), len(expected))
+            ]
 
     run(database_url, scenario)
 

@@ -23,10 +23,10 @@ def test_the_text_is_text_else_markdown_else_none() -> None:
 
 def test_a_record_without_text_is_neither_hashed_nor_indexed() -> None:
     bare = row()
-    assert (bare.content_hash, bare.embed_hash, bare.lexemes, bare.weights) == (None, None, None, {})
+    assert (bare.content_hash, bare.embed_hash, bare.weights) == (None, None, {})
     blank = row(text=" \n")
     assert blank.content_hash is not None
-    assert (blank.embed_hash, blank.lexemes) == (None, None)
+    assert (blank.embed_hash, blank.weights) == (None, {})
 
 
 def test_the_text_is_kept_beside_the_data_only_where_the_data_does_not_hold_it() -> None:
@@ -99,10 +99,6 @@ def test_a_record_with_more_words_than_the_index_holds_keeps_the_heaviest() -> N
     assert sum(len(word.encode()) for word in huge.weights) <= MOST_WORD_BYTES
     assert max(huge.weights, key=lambda word: huge.weights[word]) == "often"
     assert len(huge.sparse()) <= MOST_WORDS
-
-
-def test_words_of_any_signs_are_quoted_in_the_lexemes() -> None:
-    assert row(text="it's").lexemes == "'it''s' 'it'"
 
 
 def test_true_for_one_is_a_change() -> None:
