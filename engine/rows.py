@@ -72,7 +72,10 @@ class Row:
 
     def sparse(self) -> dict[int, float]:
         """The weights by place in the sparse vector; words that share a place add up."""
-        elements: dict[int, float] = {}
+        elements = {term_id(word): weight for word, weight in self.weights.items()}
+        if len(elements) == len(self.weights):
+            return elements
+        elements = {}
         for word, weight in self.weights.items():
             place = term_id(word)
             elements[place] = elements.get(place, 0.0) + weight
