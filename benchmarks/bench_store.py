@@ -19,6 +19,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -204,9 +205,7 @@ async def one_round(
     async def written() -> None:
         for items, batch in zip(prepared, rows, strict=True):
             await engine._embed(batch)
-            await engine._database.transact(
-                lambda connection, items=items: _write(connection, key, items)  # type: ignore[misc]
-            )
+            await engine._database.transact(partial(_write, key=key, items=items))
 
     async def whole() -> None:
         for batch in batches(pages):
