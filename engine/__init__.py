@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from engine.embedders import describe_choice, open_embedder
     from engine.embedders.fake import HashEmbedder
     from engine.postgres import PostgresEngine
+    from engine.spaces import Comparison
 
 __all__ = [
+    "Comparison",
     "CostCeiling",
     "Embedder",
     "EmbedderError",
@@ -60,6 +62,10 @@ def __getattr__(name: str) -> object:
         from engine.postgres import PostgresEngine
 
         return PostgresEngine
+    if name == "Comparison":
+        from engine.spaces import Comparison
+
+        return Comparison
     if name == "HashEmbedder":
         from engine.embedders.fake import HashEmbedder
 

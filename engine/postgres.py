@@ -24,15 +24,16 @@ from engine.rows import Row, rows_of
 from engine.runs import PostgresRuns
 from engine.search import Question, find, refresh_statistics
 from engine.space import SpaceVectors, active_space, build_index, checked_vectors
+from engine.spaces import PostgresSpaces
 from engine.telemetry import embed
-from engine.vectors import PostgresVectors
+from engine.vectors import still_active
 
 __all__ = ["PostgresEngine"]
 
 STALE_STATISTICS = 0.1
 
 
-class PostgresEngine(PostgresRecords, PostgresVectors, PostgresRuns):
+class PostgresEngine(PostgresRecords, PostgresSpaces, PostgresRuns):
     """Records, pages, runs and search in one Postgres database.
 
     `url` is a DSN or the folder of an embedded server; None means `DATABASE_URL`, else the embedded server in
@@ -53,6 +54,7 @@ class PostgresEngine(PostgresRecords, PostgresVectors, PostgresRuns):
         self._given = embedder
         self._count_tokens = count_tokens or count_bytes
         self._embedder: Embedder | None = None
+        self._outdated: list[Embedder] = []  # of spaces that are no longer the active one
         self._choosing = asyncio.Lock()
         self._counted = 0  # records at the last look at the statistics ...
         self._uncounted = 0  # ... and written by this engine since
@@ -65,9 +67,12 @@ class PostgresEngine(PostgresRecords, PostgresVectors, PostgresRuns):
 
     async def aclose(self) -> None:
         """Close connections and embedder; an embedded server stops with its last user."""
+        opened, self._outdated = self._outdated, []
         if self._embedder is not None and self._embedder is not self._given:
-            await self._embedder.aclose()
+            opened.append(self._embedder)
             self._embedder = None
+        for embedder in opened:
+            await embedder.aclose()
         await self._database.aclose()
 
     @property
@@ -107,6 +112,7 @@ class PostgresEngine(PostgresRecords, PostgresVectors, PostgresRuns):
         if not given and sync_id is None:
             return SyncReport()
         embedded: set[bytes] = set()
+        space: str | None = None
 
         async def resolve(connection: Connection) -> list[Row]:
             return await merged_rows(connection, entity, records) if merge else given
@@ -114,6 +120,8 @@ class PostgresEngine(PostgresRecords, PostgresVectors, PostgresRuns):
         async def write(connection: Connection) -> SyncReport | None:
             key = await ensure_entity(connection, entity)
             rows = await resolve(connection)
+            if not await still_active(connection, space):
+                embedded.clear()
             if not embedded.issuperset(_hashes(rows)):
                 return None
             report = await write_records(connection, key, rows, keep_pages=merge)
@@ -122,9 +130,10 @@ class PostgresEngine(PostgresRecords, PostgresVectors, PostgresRuns):
             return report
 
         spent, report = SyncReport(), None
-        while report is None:  # again only where another writer changed a text that is merged into
+        while report is None:  # again only where another writer changed a text that is merged into, or the space
             rows = await self._database.transact(resolve) if merge else given
-            spent += await self._embed([row for row in rows if row.embed_hash not in embedded])
+            computed, space = await self._embed([row for row in rows if row.embed_hash not in embedded])
+            spent += computed
             embedded.update(_hashes(rows))
             report = await self._database.transact(write)
         self._uncounted += report.added + report.updated
@@ -150,12 +159,19 @@ class PostgresEngine(PostgresRecords, PostgresVectors, PostgresRuns):
         if not items:
             return SyncReport()
         rows = [row for item in items for row in item.rows]
-        embedded = await self._embed(rows, max_cost=max_cost, on_embedded=on_embedded)
+        spent, report, space = SyncReport(), None, None
 
-        async def write(connection: Connection) -> SyncReport:
+        async def write(connection: Connection) -> SyncReport | None:
+            if not await still_active(connection, space):
+                return None
             return await write_pages(connection, await ensure_entity(connection, entity), items)
 
-        return await self._database.transact(write) + embedded
+        while report is None:  # again only where another space became the active one meanwhile
+            left = None if max_cost is None else max_cost - spent.cost_usd
+            computed, space = await self._embed(rows, max_cost=left, on_embedded=on_embedded)
+            spent += computed
+            report = await self._database.transact(write)
+        return report + spent
 
     async def stored_pages(
         self, *, connection_id: str, name: str, other_than: str | None = None, after: int = 0, count: int = 50
@@ -237,7 +253,7 @@ class PostgresEngine(PostgresRecords, PostgresVectors, PostgresRuns):
         text = clean_text(query)
         vector = None
         if space is not None:
-            embedder = await self.embedder()
+            embedder = await self._embedder_of(space)
             embeddings = await embed(embedder, [text], "query")
             vector = checked_vectors(embedder, space, embeddings, 1)[0]
         restricted = entities is not None or bool(filter)
@@ -280,13 +296,13 @@ class _Rehearsal(PostgresEngine):
     async def optimize(self, *, tolerance: float = 0.0) -> None:
         """Nothing: statistics and indexes would be for nobody."""
 
-    async def _vector_store(self) -> tuple[VectorStore, Embedder]:
+    async def _vector_store(self) -> tuple[VectorStore, Embedder, str | None]:
         embedder = await self.embedder()
         if self._planned is None:
             space = await self._database.transact(active_space)
             held = SpaceVectors(self._database, space, embedder, planning=True) if space is not None else None
             self._planned = PlannedVectors(held)
-        return self._planned, embedder
+        return self._planned, embedder, None
 
 
 def _hashes(rows: Sequence[Row]) -> set[bytes]:

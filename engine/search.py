@@ -17,7 +17,7 @@ from engine.bm25 import DIMENSIONS, query_weights, term_id
 from engine.database import Connection
 from engine.models import SearchHit
 from engine.queries import query, quote_lexeme
-from engine.space import Space
+from engine.space import REFINED, Space
 from engine.words import words
 
 __all__ = ["Question", "find", "refresh_statistics"]
@@ -190,9 +190,9 @@ async def _walk(connection: Connection, question: Question, space: Space, values
         sql.SQL(
             "SELECT record.id FROM {table} AS vectors CROSS JOIN LATERAL ("
             "  SELECT * FROM syncline.record WHERE record.embed_hash = vectors.hash OFFSET 0"
-            ") AS record WHERE {where} ORDER BY vectors.embedding <=> %(vector)s LIMIT %(candidates)s"
-        ).format(table=space.table, where=question.where),
-        values,
+            ") AS record WHERE {where} ORDER BY {distance} LIMIT %(wanted)s"
+        ).format(table=space.table, where=question.where, distance=space.distance),
+        {**values, "wanted": question.candidates * (REFINED if space.type == "bit" else 1)},
     )
     return [row["id"] for row in await cursor.fetchall()]
 

@@ -1,11 +1,11 @@
-"""The active embedding space: one table of vectors, keyed by the hash of the text they were made from.
+"""An embedding space: one table of vectors, keyed by the hash of the text they were made from. One space is active.
 
 Vectors are committed as soon as they are computed and nothing refers to them yet (promise E1).
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import psycopg
 from pgvector import HalfVector, Vector
@@ -18,25 +18,46 @@ from engine.models import Embeddings
 from engine.protocols import Embedder
 from engine.queries import query
 
-__all__ = ["Space", "SpaceVectors", "activate_space", "active_space", "build_index", "checked_vectors"]
+__all__ = [
+    "Space",
+    "SpaceType",
+    "SpaceVectors",
+    "activate_space",
+    "active_space",
+    "all_spaces",
+    "build_index",
+    "checked_vectors",
+    "create_space",
+    "hold_active",
+]
+
+SpaceType = Literal["vector", "halfvec", "bit"]
 
 MOST_VECTOR = 2_000  # dimensions that HNSW indexes as `vector`
 MOST_HALFVEC = 4_000
+MOST_BIT = 16_000  # what a column of vectors holds
 # Numbers in the vectors that an exact scan reads in about the time that the graph takes with a join: 10,000
 # vectors of 256 dimensions, 1,600 of 1,536.
 SCANNED_NUMBERS = 2_500_000
 INDEX_LOCK = 0x48_4E_53_57  # "HNSW"
+SPACE_LOCK = 0x53_50_41_43  # "SPAC": shared by writers, taken alone by whoever makes another space the active one
+REFINED = 4  # times the candidates that a graph of bits names, since their exact order is known only afterwards
 
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """A row of `embedding_space`: `type` is vector or halfvec, `weight` the cosine's share of the score."""
+    """A row of `embedding_space`: `weight` is the cosine's share of the score.
+
+    `type` says how vectors are kept and indexed: as they are, in half precision, or as they are with a graph of one bit
+    a dimension, whose candidates are scored exactly.
+    """
 
     id: int
     name: str
     dimensions: int
-    type: str
+    type: SpaceType
     weight: float
+    active: bool = True
 
     @property
     def table(self) -> sql.Identifier:
@@ -53,9 +74,34 @@ class Space:
         """Up to so many vectors, comparing every one is as fast as the graph, and exact."""
         return SCANNED_NUMBERS // self.dimensions
 
+    @property
+    def column(self) -> sql.SQL:
+        """Type of the table's column."""
+        return sql.SQL("halfvec") if self.type == "halfvec" else sql.SQL("vector")
+
+    @property
+    def indexed(self) -> sql.Composable:
+        """What the graph is over, and its operator class."""
+        if self.type == "bit":
+            return sql.SQL("({} bit_hamming_ops)").format(self._bits)
+        return sql.SQL("(embedding {})").format(
+            sql.SQL("halfvec_cosine_ops" if self.type == "halfvec" else "vector_cosine_ops")
+        )
+
+    @property
+    def distance(self) -> sql.Composable:
+        """What the graph orders by: the distance to the value `vector`."""
+        if self.type == "bit":
+            return sql.SQL("{} <~> binary_quantize(%(vector)s)").format(self._bits)
+        return sql.SQL("embedding <=> %(vector)s")
+
+    @property
+    def _bits(self) -> sql.Composable:
+        return sql.SQL("(binary_quantize(embedding)::bit({}))").format(sql.Literal(self.dimensions))
+
     def value(self, vector: Any) -> Vector | HalfVector:
         """A vector that `checked_vectors` gave, as the table's column takes it."""
-        return Vector(vector) if self.type == "vector" else HalfVector(vector)
+        return HalfVector(vector) if self.type == "halfvec" else Vector(vector)
 
 
 async def active_space(connection: Connection) -> Space | None:
@@ -65,19 +111,34 @@ async def active_space(connection: Connection) -> Space | None:
     return Space(**row) if row else None
 
 
+async def all_spaces(connection: Connection) -> list[Space]:
+    """Every space, in the order in which they were made."""
+    cursor = await connection.execute(query("all_spaces"))
+    return [Space(**row) for row in await cursor.fetchall()]
+
+
+async def hold_active(connection: Connection) -> Space | None:
+    """The active space, which stays the active one until the end of the transaction."""
+    await connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", [SPACE_LOCK])
+    return await active_space(connection)
+
+
 async def activate_space(connection: Connection, embedder: Embedder) -> Space:
-    """Create the first space, for `embedder`, with its table; the caller has found that there is none."""
-    if embedder.dimensions > MOST_HALFVEC:
-        raise EmbedderError(
-            f"{embedder.name} has {embedder.dimensions} dimensions, and pgvector indexes at most "
-            f"{MOST_HALFVEC}: shorten it with {embedder.name.split('@')[0]}@1536 where the model allows, "
-            "or take another model."
-        )
-    kind = "vector" if embedder.dimensions <= MOST_VECTOR else "halfvec"
+    """The active space, whatever its model; where there is none yet, a first one for `embedder`."""
     await connection.execute("LOCK TABLE syncline.embedding_space IN SHARE ROW EXCLUSIVE MODE")
-    existing = await active_space(connection)
-    if existing is not None:
-        return existing
+    return await active_space(connection) or await create_space(connection, embedder)
+
+
+async def create_space(connection: Connection, embedder: Embedder, kind: SpaceType | None = None) -> Space:
+    """The space of an embedder, made with its table where there is none; the first one is the active one.
+
+    Raises EmbedderError where pgvector cannot index so many dimensions as `kind` (None: as it can).
+    """
+    kind = _kind(embedder, kind)
+    await connection.execute("LOCK TABLE syncline.embedding_space IN SHARE ROW EXCLUSIVE MODE")
+    for space in await all_spaces(connection):
+        if space.name == embedder.name:
+            return space
     cursor = await connection.execute(
         query("add_space"), {"name": embedder.name, "dimensions": embedder.dimensions, "type": kind}
     )
@@ -88,9 +149,22 @@ async def activate_space(connection: Connection, embedder: Embedder) -> Space:
         sql.SQL(
             "CREATE TABLE {} (hash bytea PRIMARY KEY, embedding {}({}) NOT NULL, "
             "created_at timestamptz NOT NULL DEFAULT now())"
-        ).format(space.table, sql.SQL(kind), sql.Literal(space.dimensions))
+        ).format(space.table, space.column, sql.Literal(space.dimensions))
     )
     return space
+
+
+def _kind(embedder: Embedder, kind: SpaceType | None) -> SpaceType:
+    limits: Mapping[SpaceType, int] = {"vector": MOST_VECTOR, "halfvec": MOST_HALFVEC, "bit": MOST_BIT}
+    fitting = [name for name, most in limits.items() if embedder.dimensions <= most]
+    if not fitting or (kind is not None and kind not in fitting):
+        name = embedder.name.split("@")[0]
+        raise EmbedderError(
+            f"{embedder.name} has {embedder.dimensions:,} dimensions, and pgvector indexes at most "
+            f"{limits[kind or 'bit']:,} as {kind or 'bit'}: shorten it with {name}@1536 where the model allows"
+            + (f", or take {' or '.join(fitting)}." if fitting else ", or take another model.")
+        )
+    return kind or fitting[0]
 
 
 class SpaceVectors:
@@ -157,7 +231,7 @@ def checked_vectors(embedder: Embedder, space: Space, embeddings: Embeddings, ex
                 f"{space.name} has {space.dimensions}: use the model that the space was made with."
             )
     with np.errstate(over="ignore"):
-        array = np.asarray(vectors, dtype=np.float32 if space.type == "vector" else np.float16)
+        array = np.asarray(vectors, dtype=np.float16 if space.type == "halfvec" else np.float32)
     if not np.isfinite(array).all() or not array.any(axis=1).all():
         raise EmbedderError(f"{embedder.name} answered a vector that is zero or not finite.")
     return list(array)
@@ -197,8 +271,8 @@ async def _build_index(connection: Connection, space: Space, workers: int) -> bo
     await connection.execute("SET LOCAL statement_timeout = 0")
     await connection.execute(sql.SQL("SET LOCAL max_parallel_maintenance_workers = {}").format(sql.Literal(workers)))
     await connection.execute(
-        sql.SQL("CREATE INDEX IF NOT EXISTS {} ON {} USING hnsw (embedding {})").format(
-            sql.Identifier(space.index), space.table, sql.SQL(f"{space.type}_cosine_ops")
+        sql.SQL("CREATE INDEX IF NOT EXISTS {} ON {} USING hnsw {}").format(
+            sql.Identifier(space.index), space.table, space.indexed
         )
     )
     return True

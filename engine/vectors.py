@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from psycopg import sql
@@ -17,9 +18,9 @@ from engine.models import GcReport, SyncReport
 from engine.protocols import DEAD_AFTER, Embedder
 from engine.queries import query
 from engine.rows import Row, texts_of
-from engine.space import Space, SpaceVectors, activate_space, active_space
+from engine.space import Space, SpaceVectors, activate_space, active_space, all_spaces, hold_active
 
-__all__ = ["PostgresVectors"]
+__all__ = ["PostgresVectors", "still_active"]
 
 
 class PostgresVectors:
@@ -29,17 +30,25 @@ class PostgresVectors:
     _given: Embedder | str | None
     _count_tokens: Callable[[str], int]
     _embedder: Embedder | None
+    _outdated: list[Embedder]
     _choosing: asyncio.Lock
 
     async def embedder(self) -> Embedder:
-        """The embedder in use. Raises SpaceMismatch where the given one is not the active space's."""
+        """The embedder in use: the active space's. Raises SpaceMismatch where another one was given."""
+        return await self._embedder_of(await self._database.transact(active_space))
+
+    async def _embedder_of(self, space: Space | None) -> Embedder:
+        """The embedder of the active space, which another process may have changed since the last call."""
         async with self._choosing:
-            if self._embedder is None:
-                self._embedder = await self._choose_embedder()
+            held = self._embedder
+            if held is not None and (space is None or space.name == held.name):
+                return held
+            self._embedder = await self._choose_embedder(space)
+            if held is not None and held is not self._given:
+                self._outdated.append(held)  # others may be embedding with it
             return self._embedder
 
-    async def _choose_embedder(self) -> Embedder:
-        space = await self._database.transact(active_space)
+    async def _choose_embedder(self, space: Space | None) -> Embedder:
         given = self._given
         if given is None or isinstance(given, str):
             wanted = given if given is not None or space is None else space.name
@@ -48,8 +57,9 @@ class PostgresVectors:
             if given is not self._given:
                 await given.aclose()
             raise SpaceMismatch(
-                f"The store was embedded with {space.name}, and {given.name} was asked for: leave out "
-                "--embedder, or use another store; vectors of two models cannot be compared."
+                f"The store was embedded with {space.name}, and {given.name} was asked for, whose vectors cannot be "
+                f"compared with those: leave out --embedder, or change the store's model with `syncline embeddings "
+                f"add {given.name}` and `syncline embeddings use {given.name}`."
             )
         return given
 
@@ -90,10 +100,23 @@ class PostgresVectors:
         `computed` and `failed` of the report say what became of them. Raises as `swap_pages` does.
         """
         space = await self._database.transact(active_space)
-        report, after = SyncReport(), b""
         if space is None:
-            return report
-        store, embedder = await self._vector_store()
+            return SyncReport()
+        embedder = await self._embedder_of(space)
+        return await self._fill(space, embedder, max_cost=max_cost, on_embedded=on_embedded, again=True)
+
+    async def _fill(
+        self,
+        space: Space,
+        embedder: Embedder,
+        *,
+        max_cost: float | None,
+        on_embedded: Callable[[int], None] | None,
+        again: bool,
+    ) -> SyncReport:
+        """Embed the texts of the store that have no vector in the space; those that were set aside if `again`."""
+        report, after = SyncReport(), b""
+        store = SpaceVectors(self._database, space, embedder)
         statement = sql.SQL(query("texts_without_vector")).format(vectors=space.table)
         while rows := await self._database.fetch(statement, {"after": after, "count": BATCH}):
             after = rows[-1]["hash"]
@@ -101,7 +124,7 @@ class PostgresVectors:
             left = None if max_cost is None else max_cost - report.cost_usd
             try:
                 report += await embed_missing(
-                    store, embedder, texts, max_cost=left, on_embedded=on_embedded, again=True
+                    store, embedder, texts, max_cost=left, on_embedded=on_embedded, again=again
                 )
             except CostCeiling as stopped:
                 raise CostCeiling(str(stopped), report + stopped.spent) from None
@@ -118,8 +141,8 @@ class PostgresVectors:
         async def forget(connection: Connection) -> GcReport:
             (live,) = await (await connection.execute(query("oldest_live_run"), {"dead_after": DEAD_AFTER})).fetchall()
             vectors = spared = 0
-            for row in await (await connection.execute(query("all_spaces"))).fetchall():
-                statement = sql.SQL(query("forget_vectors")).format(vectors=Space(**row).table)
+            for space in await all_spaces(connection):
+                statement = sql.SQL(query("forget_vectors")).format(vectors=space.table)
                 (counts,) = await (await connection.execute(statement, live)).fetchall()
                 vectors, spared = vectors + counts["vectors"], spared + counts["spared"]
             failures = (await connection.execute(query("forget_unused_failures"), live)).rowcount
@@ -132,16 +155,15 @@ class PostgresVectors:
 
         return await self._database.transact(forget)
 
-    async def _vector_store(self) -> tuple[VectorStore, Embedder]:
-        embedder = await self.embedder()
-
-        async def prepare(connection: Connection) -> Space:
-            return await active_space(connection) or await activate_space(connection, embedder)
-
-        space = await self._database.transact(prepare)
-        if space.name != embedder.name:
-            raise SpaceMismatch(f"The store was embedded with {space.name}, not with {embedder.name}.")
-        return SpaceVectors(self._database, space, embedder), embedder
+    async def _vector_store(self) -> tuple[VectorStore, Embedder, str | None]:
+        """Where vectors go now, what makes them, and the name of the space; None for one that cannot change."""
+        while True:
+            space = await self._database.transact(active_space)
+            embedder = await self._embedder_of(space)
+            if space is None:
+                space = await self._database.transact(partial(activate_space, embedder=embedder))
+            if space.name == embedder.name:
+                return SpaceVectors(self._database, space, embedder), embedder, space.name
 
     async def _embed(
         self,
@@ -149,12 +171,21 @@ class PostgresVectors:
         *,
         max_cost: float | None = None,
         on_embedded: Callable[[int], None] | None = None,
-    ) -> SyncReport:
+    ) -> tuple[SyncReport, str | None]:
+        """Embed the texts of the rows that have no vector; the space in which they have one now."""
         texts = texts_of(rows)
         if not texts:
-            return SyncReport()
-        store, embedder = await self._vector_store()
-        return await embed_missing(store, embedder, texts, max_cost=max_cost, on_embedded=on_embedded)
+            return SyncReport(), None
+        store, embedder, space = await self._vector_store()
+        return await embed_missing(store, embedder, texts, max_cost=max_cost, on_embedded=on_embedded), space
+
+
+async def still_active(connection: Connection, space: str | None) -> bool:
+    """Whether the space is the active one, as it then stays until the end of the transaction; None is."""
+    if space is None:
+        return True
+    active = await hold_active(connection)
+    return active is not None and active.name == space
 
 
 def _text(given: str | None) -> str | None:

@@ -1,14 +1,39 @@
 -- name: active_space
-SELECT id, name, dimensions, type, weight::float8 AS weight
+SELECT id, name, dimensions, type, weight::float8 AS weight, active
 FROM syncline.embedding_space WHERE active;
 
 -- name: add_space
 INSERT INTO syncline.embedding_space (name, dimensions, type, active)
-VALUES (%(name)s, %(dimensions)s, %(type)s, true)
-RETURNING id, name, dimensions, type, weight::float8 AS weight;
+SELECT %(name)s, %(dimensions)s, %(type)s, NOT EXISTS (SELECT FROM syncline.embedding_space)
+RETURNING id, name, dimensions, type, weight::float8 AS weight, active;
 
 -- name: all_spaces
-SELECT id, name, dimensions, type, weight::float8 AS weight FROM syncline.embedding_space ORDER BY id;
+SELECT id, name, dimensions, type, weight::float8 AS weight, active FROM syncline.embedding_space ORDER BY id;
+
+-- name: deactivate_space
+UPDATE syncline.embedding_space SET active = false WHERE active AND id <> %(id)s;
+
+-- name: use_space
+UPDATE syncline.embedding_space SET active = true, weight = coalesce(%(weight)s, weight) WHERE id = %(id)s;
+
+-- name: drop_space
+DELETE FROM syncline.embedding_space WHERE id = %(id)s;
+
+-- name: describe_space
+SELECT (SELECT count(*) FROM {vectors}) AS vectors,
+       (SELECT count(DISTINCT embed_hash) FROM syncline.record
+        WHERE embed_hash IS NOT NULL AND NOT EXISTS (SELECT FROM {vectors} AS vectors WHERE hash = embed_hash)
+          AND NOT EXISTS (SELECT FROM syncline.embed_failure WHERE hash = embed_hash AND space_id = %(space)s)) AS missing,
+       (SELECT count(*) FROM syncline.embed_failure WHERE space_id = %(space)s) AS failed,
+       pg_total_relation_size(%(table)s::regclass) AS bytes,
+       to_regclass(%(index)s) IS NOT NULL AS indexed;
+
+-- name: any_missing
+SELECT EXISTS (
+    SELECT FROM syncline.record
+    WHERE embed_hash IS NOT NULL AND NOT EXISTS (SELECT FROM {vectors} AS vectors WHERE hash = embed_hash)
+      AND NOT EXISTS (SELECT FROM syncline.embed_failure WHERE hash = embed_hash AND space_id = %(space)s)
+) AS missing;
 
 -- name: touch_vectors
 UPDATE {vectors} AS vectors SET created_at = now()

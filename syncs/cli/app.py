@@ -10,6 +10,7 @@ from syncs.cli.reading import explain, map_, scrape
 from syncs.cli.running import runs, sync, syncs
 from syncs.cli.searching import page, search
 from syncs.cli.sites import remove, sites
+from syncs.cli.spaces import embeddings
 from syncs.cli.upkeep import doctor, status
 
 __all__ = ["app", "main"]
@@ -27,6 +28,7 @@ for command in (crawl, search, page, sites, remove, status, doctor, retry, gc, s
 app.command()(scrape)
 app.command("map")(map_)  # the function's name leaves the builtin alone
 app.command()(explain)
+app.add_typer(embeddings, name="embeddings")
 app.add_typer(db, name="db")
 
 
