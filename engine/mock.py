@@ -257,7 +257,7 @@ class MockEngine(MemoryEmbedding, MemoryRuns):
         runs = 0 if runs_older_than is None else self._prune_runs(runs_older_than)
         return GcReport(vectors=vectors, spared=spared, failures=failures, pages=pages, runs=runs)
 
-    async def optimize(self, *, tolerance: float = 0.0) -> None:
+    async def optimize(self, *, tolerance: float = 0.0, on_progress: Callable[[str], None] | None = None) -> None:
         """Nothing to do: there are no statistics and no index."""
 
     async def sites(self) -> list[dict[str, Any]]:

@@ -265,14 +265,17 @@ class PostgresEngine(PostgresRecords, PostgresSpaces, PostgresRuns):
         (row,) = await self._database.fetch(named("writable"))
         return bool(row["writable"])
 
-    async def optimize(self, *, tolerance: float = 0.0) -> None:
-        """Bring the text index's statistics up to date and build the vector index where it is worth one."""
+    async def optimize(self, *, tolerance: float = 0.0, on_progress: Callable[[str], None] | None = None) -> None:
+        """Bring the text index's statistics up to date and build the vector index where it is worth one.
+
+        The build uses two workers, lets others read, and says through `on_progress` how many vectors are in.
+        """
         counted = await self._database.transact(lambda connection: refresh_statistics(connection, tolerance=tolerance))
         if counted is not None:
             self._counted, self._uncounted = counted, 0
         space = await self._database.transact(active_space)
         if space is not None:
-            await build_index(self._database, space)
+            await build_index(self._database, space, on_progress)
 
     async def sites(self) -> list[dict[str, Any]]:
         """Every entity with its counts of pages and records and the time of its last fetch."""
@@ -293,7 +296,7 @@ class _Rehearsal(PostgresEngine):
         self._database = database
         self._planned: PlannedVectors | None = None
 
-    async def optimize(self, *, tolerance: float = 0.0) -> None:
+    async def optimize(self, *, tolerance: float = 0.0, on_progress: Callable[[str], None] | None = None) -> None:
         """Nothing: statistics and indexes would be for nobody."""
 
     async def _vector_store(self) -> tuple[VectorStore, Embedder, str | None]:

@@ -331,8 +331,8 @@ class Crawls(Protocol):
         `most` of the stored pages would. With `prune`, pages that the last crawl had nothing to do with leave, too.
         """
 
-    async def optimize(self, *, tolerance: float = 0.0) -> None:
-        """Bring statistics and indexes up to date after many writes."""
+    async def optimize(self, *, tolerance: float = 0.0, on_progress: Callable[[str], None] | None = None) -> None:
+        """Bring statistics and indexes up to date after many writes. `on_progress` is told how far a long one is."""
 
 
 class Sites(Protocol):

@@ -3,7 +3,8 @@
 Vectors are committed as soon as they are computed and nothing refers to them yet (promise E1).
 """
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -41,6 +42,7 @@ MOST_BIT = 16_000  # what a column of vectors holds
 SCANNED_NUMBERS = 2_500_000
 INDEX_LOCK = 0x48_4E_53_57  # "HNSW"
 SPACE_LOCK = 0x53_50_41_43  # "SPAC": shared by writers, taken alone by whoever makes another space the active one
+PROGRESS_SECONDS = 2.0
 REFINED = 4  # times the candidates that a graph of bits names, since their exact order is known only afterwards
 
 
@@ -237,11 +239,24 @@ def checked_vectors(embedder: Embedder, space: Space, embeddings: Embeddings, ex
     return list(array)
 
 
-async def build_index(database: Database, space: Space) -> bool:
+async def build_index(database: Database, space: Space, on_progress: Callable[[str], None] | None = None) -> bool:
     """Build the space's HNSW index where it has grown worth one and has none; True if one was built.
 
     One process at a time: the others leave it to that one, and search exactly until it is there.
     """
+    building = asyncio.create_task(_built(database, space))
+    try:
+        while not (await asyncio.wait({building}, timeout=PROGRESS_SECONDS))[0]:
+            for row in await database.fetch(query("index_progress"), {"table": f"syncline.vector_{space.id}"}):
+                if on_progress is not None:
+                    on_progress(f"indexing: {row['vectors']:,} vectors, {row['share']:.0%}")
+        return building.result()
+    finally:
+        building.cancel()  # without effect where it is done
+        await asyncio.gather(building, return_exceptions=True)
+
+
+async def _built(database: Database, space: Space) -> bool:
     try:
         return await database.transact(lambda connection: _build_index(connection, space, workers=2))
     except StoreUnavailable as error:

@@ -2,6 +2,10 @@
 SELECT id, name, dimensions, type, weight::float8 AS weight, active
 FROM syncline.embedding_space WHERE active;
 
+-- name: index_progress
+SELECT tuples_done AS vectors, blocks_done::float8 / blocks_total AS share -- pgvector does not tell how many there are
+FROM pg_stat_progress_create_index WHERE relid = %(table)s::regclass AND blocks_total > 0;
+
 -- name: add_space
 INSERT INTO syncline.embedding_space (name, dimensions, type, active)
 SELECT %(name)s, %(dimensions)s, %(type)s, NOT EXISTS (SELECT FROM syncline.embedding_space)

@@ -49,7 +49,7 @@ async def _run(crawl: "_Crawl") -> SiteCrawlOut:
     try:
         await engine.check(max_cost=asked.max_cost)
         finished = await _fill(crawl)
-        await engine.optimize()
+        await engine.optimize(on_progress=crawl.ctx.progress)
         report = await crawl.report()
         await crawl.end(finished=finished)
     except asyncio.CancelledError:

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import re
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
@@ -192,6 +193,25 @@ def test_a_comparison_says_what_both_models_find(database_url: str) -> None:
             await engine.compare_spaces(same, [" "])
 
     run(database_url, scenario, first)
+
+
+def test_a_long_build_of_the_index_says_how_far_it_is_while_others_read(database_url: str, monkeypatch: Any) -> None:
+    monkeypatch.setattr(space_module, "PROGRESS_SECONDS", 0.05)
+    said: list[str] = []
+
+    async def scenario(engine: PostgresEngine) -> None:
+        records: Any = [{"external_id": f"{n}", "data": {"markdown": f"text {n}"}} for n in range(4_000)]
+        await engine.sync_records(**SITE, records=records)
+        monkeypatch.setattr(space_module, "SCANNED_NUMBERS", 1_000)
+        building = asyncio.create_task(engine.optimize(on_progress=said.append))
+        while not said:
+            assert len(await engine.search("text 7", k=3)) == 3
+        assert not building.done()
+        await building
+        assert (await engine.spaces())[0]["indexed"]
+
+    run(database_url, scenario, HashEmbedder(512))
+    assert re.fullmatch(r"indexing: [\d,]+ vectors, \d+%", said[0])
 
 
 class Given(HashEmbedder):
