@@ -1,12 +1,16 @@
-"""Blocks that are not what their tags say, made so before the conversion: titles, code, signatures, layout."""
+"""Blocks that are not what their tags say, made so before the conversion: titles, signatures, icons, layout (pure)."""
 
 import re
 
-from bs4 import BeautifulSoup, Tag
+from ingest.elements import Element, Tree
 
-__all__ = ["prepare_blocks", "prepare_table"]
+__all__ = ["prepare_blocks"]
 
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
+_LIKE_DIV = (
+    *("main", "header", "footer", "aside", "figure", "figcaption", "details", "address", "center", "fieldset"),
+    *("hgroup", "search"),
+)
 # What generators call the first line of a note, a tip, a topic.
 _TITLE = re.compile(
     r"admonition-?heading(?:_\w+)?|admonition-title|custom-block-title|topic-title|sidebar-title|alert-heading"
@@ -14,81 +18,98 @@ _TITLE = re.compile(
     re.IGNORECASE,
 )
 # Boxes whose first heading is their label, not the title of a section.
-_NOTES = ("note", "tip", "warning", "caution", "important", "danger", "hint", "admonition")
-_LABEL = 30  # characters
-_SIGNATURES = ("memname", "member-signature", "type-signature", "funcprototype-table")  # Doxygen, Javadoc, DocBook
+_NOTES = frozenset({"note", "tip", "warning", "caution", "important", "danger", "hint", "admonition"})
+_CODE = frozenset({"code", "pre"})
+_ONE_LINE = frozenset({"pre", "h1", "h2", "h3", "h4", "h5", "h6", "td", "th", "dt", "a"})
+_SIGNATURES = frozenset({"memname", "member-signature", "type-signature", "funcprototype-table"})
+"""Doxygen, Javadoc, DocBook."""
 
 
-def prepare_blocks(soup: BeautifulSoup) -> None:
-    """Titles of notes, code and signatures in other elements, icons that stand for a word, lists of whole sections."""
-    for element in soup.find_all(["div", "p", "h4", "h5", "h6", "span"], class_=_is_title):
-        element.name = "p"
-        element["class"] = "admonition-title"
-    for element in soup.find_all("div", class_=_NOTES):
-        first = element.find(True, recursive=False)
-        if isinstance(first, Tag) and first.name in _HEADINGS:
-            first.name = "p"
-            first["class"] = "admonition-title"
-    for element in soup.find_all("div", class_="fragment"):
-        if element.find("div", class_="line", recursive=False) is not None:
-            element.name = "pre"
-    for element in soup.find_all("i", title=True):
-        if not element.contents:
+def prepare_blocks(tree: Tree) -> None:
+    """Titles of notes, signatures in other elements, icons that stand for a word, lists of whole sections."""
+    for element in tree.named(*_LIKE_DIV):
+        element.name = "div"
+    for element in tree.named("div", *_LIKE_DIV, "p", "h4", "h5", "h6", "span"):
+        if _TITLE.search(element.attrs.get("class", "")) and any(_TITLE.fullmatch(name) for name in element.classes):
+            _make_title(element)
+    for element in tree.named("div", *_LIKE_DIV):
+        if "class" in element.attrs and not _NOTES.isdisjoint(element.classes):
+            first = element.first_element()
+            if first is not None and first.name in _HEADINGS:
+                _make_title(first)
+    for element in tree.named("i"):
+        if not element.children and "title" in element.attrs:
             element.name = "b"
-            element.append(str(element["title"]))
-    for element in soup.find_all(["table", "div"], class_=_SIGNATURES):
-        _make_signature(soup, element)
-    for element in soup.find_all(["ul", "ol"]):
-        items = element.find_all("li", recursive=False)
-        if any(_starts_with_heading(item) for item in items):
-            for part in (element, *items):
+            element.children.append(element.attrs["title"])
+    for element in tree.named("table", "div", *_LIKE_DIV):
+        if "class" in element.attrs and not _SIGNATURES.isdisjoint(element.classes):
+            _make_signature(element)
+    for element in tree.named("tt"):
+        element.name = "code"
+    for line_end in tree.named("br"):
+        code = _around(line_end, _CODE)
+        if code is not None and code.name == "code" and _around(code, _ONE_LINE) is None:
+            _make_listing(code)
+    for element in tree.named("aside"):
+        label = element.attrs.get("aria-label", "").strip()
+        if label.lower() in _NOTES and not element.get_text().lstrip().lower().startswith(label.lower()):
+            element.children.insert(0, Element("p", {"class": "admonition-title"}, element, [label]))
+    for element in _lists_of_sections(tree):
+        for part in (element, *element.elements()):
+            if part is element or part.name == "li":
                 part.name = "div"
 
 
-def _is_title(name: str | None) -> bool:
-    return name is not None and _TITLE.fullmatch(name) is not None
+def _make_title(element: Element) -> None:
+    element.name = "p"
+    element.attrs["class"] = "admonition-title"
 
 
-def _starts_with_heading(item: Tag) -> bool:
-    """True where a heading is the first element of an item, perhaps inside of others: no list, but an arrangement."""
-    inner: Tag | None = item
-    while inner is not None and inner.name not in _HEADINGS:
-        inner = inner.find(True, recursive=False)
-    return inner is not None
+def _lists_of_sections(tree: Tree) -> list[Element]:
+    """Lists of which a heading is the first element of an item, perhaps inside of others: arrangements, no lists."""
+    lists: dict[int, Element] = {}
+    seen: set[int] = set()
+    for heading in tree.named(*_HEADINGS):
+        inner, above = heading, heading.parent
+        while above is not None and id(above) not in seen and above.first_element() is inner:
+            seen.add(id(above))
+            if above.name == "li" and above.parent is not None and above.parent.name in ("ul", "ol"):
+                lists[id(above.parent)] = above.parent
+            inner, above = above, above.parent
+    return list(lists.values())
 
 
-def _make_signature(soup: BeautifulSoup, table: Tag) -> None:
+def _make_signature(element: Element) -> None:
     """A signature that is laid out as a table, or with links, is code."""
-    words = " ".join(table.get_text(" " if table.name == "table" else "").split())
-    table.clear()
-    table.name = "code"
-    table.append(re.sub(r"(?<=\() | (?=[),])", "", words))
-    table.wrap(soup.new_tag("p"))
+    words = " ".join(element.get_text(" " if element.name == "table" else "").split())
+    element.name = "p"
+    element.attrs.pop("class", None)
+    element.children = [Element("code", {}, element, [re.sub(r"(?<=\() | (?=[),])", "", words)])]
 
 
-def prepare_table(table: Tag) -> None:
-    """A table that only arranges blocks becomes the blocks; another one gets its rows in one piece."""
-    own = [part for part in table.find_all(True) if part.find_parent("table") is table]
-    cells = [part for part in own if part.name in ("td", "th")]
-    rows = [part for part in own if part.name == "tr"]
-    selector = "table, pre, h1, h2, h3, h4, h5, h6"
-    if not any(cell.name == "th" for cell in cells):
-        selector += ", ul, ol, dl, blockquote, p ~ p"
-    # A box of two cells, the first of which is its label, is how AsciiDoc draws a note.
-    alone = len(rows) == 1 and len(cells) == 2 and not any(cell.name == "th" for cell in cells)
-    if alone or any(cell.select_one(selector) is not None for cell in cells):
-        if alone and cells[0].select_one(selector) is None and len(" ".join(cells[0].get_text().split())) <= _LABEL:
-            cells[0].name = "p"
-            cells[0]["class"] = "admonition-title"
-        for part in (table, *own):
-            if part.name in ("table", "thead", "tbody", "tfoot", "tr", "td", "th", "caption"):
-                part.name = "div"
-        return
-    for part in own:
-        if part.name == "caption":
-            part.name = "p"
-            table.insert_before(part.extract())
-        elif part.name == "colgroup" or (part.name == "tr" and part.find(["td", "th"]) is None):
-            part.decompose()
-        elif part.name in ("thead", "tbody", "tfoot"):
-            part.unwrap()
+def _around(element: Element, names: frozenset[str]) -> Element | None:
+    """The nearest element around it that has one of these names."""
+    above = element.parent
+    while above is not None and above.name not in names:
+        above = above.parent
+    return above
+
+
+def _make_listing(element: Element) -> None:
+    """Code whose lines end with a `br` is a block of code, and its no-break spaces are its indent."""
+    lines: list[list[str]] = [[]]
+    stack = [iter(element.children)]
+    while stack:
+        for child in stack[-1]:
+            if isinstance(child, str):
+                lines[-1].append(child)
+            elif child.name == "br":
+                lines.append([])
+            else:
+                stack.append(iter(child.children))
+                break
+        else:
+            stack.pop()
+    texts = (re.sub(r"[ \t\r\n]+", " ", "".join(line)).strip(" \t\r\n") for line in lines)
+    element.name = "pre"
+    element.children = ["\n".join(text.replace("\u00a0", " ").rstrip() for text in texts)]

@@ -3,12 +3,28 @@
 import re
 from types import MappingProxyType
 
-from bs4 import Tag
-from bs4.element import Comment, NavigableString
+from selectolax.lexbor import LexborNode
 
-__all__ = ["code_language", "code_span", "code_text", "longest_run"]
+from ingest.elements import Child, Element
 
-_LANGUAGE = re.compile(r"^(?:language|lang|highlight(?:-source)?|src)-([\w+#.-]+)$")
+__all__ = ["code_language", "code_span", "code_text", "fence", "read_code", "read_fragment"]
+
+_LINE_ELEMENTS = "br, div, p, li, tr, svg"  # what makes lines, or none
+_NEAR = 8  # elements around a block of code that may tell its language
+
+_LANGUAGE = re.compile(r"^(?:language|lang|highlight(?:-source)?|src|brush)[-:]\s*([\w+#.-]+?);?$")
+_ATTRIBUTES = ("data-lang", "data-language", "data-enlighter-language")
+# Class names that say what the code is in and nothing else, as rustdoc and highlight.js write them.
+_LANGUAGES = frozenset(
+    {
+        *("awk", "bash", "c", "clojure", "cmake", "console", "cpp", "csharp", "css", "dart", "diff", "dockerfile"),
+        *("elixir", "erlang", "fortran", "go", "graphql", "groovy", "haskell", "html", "http", "ini", "java"),
+        *("javascript", "json", "jsx", "julia", "kotlin", "latex", "lisp", "lua", "makefile", "matlab", "nginx"),
+        *("objc", "ocaml", "perl", "php", "powershell", "protobuf", "python", "ruby", "rust", "scala", "scheme"),
+        *("scss", "shell", "sql", "swift", "toml", "tsx", "typescript", "xml", "yaml", "zig"),
+    }
+)
+_BRUSH = re.compile(r"\bbrush:\s*")  # SyntaxHighlighter writes a blank
 _BARE_LANGUAGE = frozenset({"sourceCode", "src", "hljs"})  # beside these, any other class is the language
 _NO_LANGUAGE = frozenset(
     {
@@ -39,49 +55,88 @@ _SAME_LANGUAGE = MappingProxyType(
 )
 
 
-def code_language(pre: Tag) -> str:
+def read_code(node: LexborNode, attrs: dict[str, str]) -> list[Child]:
+    """What an `Element` for a `pre` holds: its lines as one text, in a `code` where the page has one."""
+    inner = node.css_first("code")
+    lines = code_text(node)
+    if inner is None:
+        return [lines]
+    return [Element("code", {key: value or "" for key, value in inner.attributes.items()}, None, [lines])]
+
+
+def read_fragment(node: LexborNode, attrs: dict[str, str]) -> list[Child] | None:
+    """Doxygen's code: a `div` of lines. None for any other `div`."""
+    if "fragment" not in attrs.get("class", "").split() or not _has_lines(node):
+        return None
+    return [Element("pre", {}, None, [code_text(node)])]
+
+
+def _has_lines(node: LexborNode) -> bool:
+    return any("line" in (child.attributes.get("class") or "").split() for child in node.iter() if child.tag == "div")
+
+
+def code_text(node: LexborNode) -> str:
+    """The lines of a code block, also where they are elements of their own or end with a `br`."""
+    if node.css_first(_LINE_ELEMENTS) is None:
+        return node.text(deep=True)
+    parts: list[str] = []
+    last = "\n"
+    drawings = {inner.mem_id for drawing in node.css("svg") for inner in drawing.traverse(include_text=True)}
+    for inner in node.traverse(include_text=True):
+        if inner.mem_id in drawings or inner.mem_id == node.mem_id:
+            continue
+        if inner.tag == "-text":
+            text = inner.text_content or ""
+        else:
+            begins_line = inner.tag in ("div", "p", "li", "tr") and not last.endswith("\n")
+            text = "\n" if inner.tag == "br" or begins_line else ""
+        if text:
+            parts.append(text)
+            last = text
+    return "".join(parts)
+
+
+def code_language(pre: Element) -> str:
     """The language of a code block, from the class names of the block, its code and what is around."""
     code = pre.find("code")
-    around = [pre, *([code] if isinstance(code, Tag) else []), *_wrappers(pre)]
+    around = [pre, *([code] if code is not None else []), *_wrappers(pre)]
     for element in around:
-        written = element.get("data-lang") or element.get("data-language")
-        names = [str(written)] if written else []
-        names += [match[1] for name in element.get_attribute_list("class") if (match := _LANGUAGE.match(str(name)))]
-        classes = [str(name) for name in element.get_attribute_list("class") if name]
+        classes = _BRUSH.sub("brush:", element.attrs.get("class", "")).split()
+        names = [element.attrs[name] for name in _ATTRIBUTES if name in element.attrs]
+        names += [match[1] for name in classes if (match := _LANGUAGE.match(name))]
         if not _BARE_LANGUAGE.isdisjoint(classes):
             names += [name for name in classes if name not in _BARE_LANGUAGE]
+        if element.name in ("pre", "code"):
+            names += [name for name in (*classes, element.attrs.get("lang", "")) if name.lower() in _LANGUAGES]
         for name in names:
-            language = name.lower()
-            if language not in _NO_LANGUAGE:
+            language = name.strip().lower()
+            if language and language not in _NO_LANGUAGE and not any(map(str.isspace, language)):
                 return _SAME_LANGUAGE.get(language, language)
     return ""
 
 
-def _wrappers(pre: Tag) -> list[Tag]:
+def _wrappers(pre: Element) -> list[Element]:
     """The two elements around a block, and the box around a table of line numbers and code."""
-    parents = list(pre.parents)[:8]
-    return parents[:2] + [parent for parent in parents[2:] if "highlight" in parent.get_attribute_list("class")]
-
-
-def code_text(pre: Tag) -> str:
-    """The lines of a code block, also where they are elements of their own or end with a `br`."""
-    parts: list[str] = []
-    for node in pre.descendants:
-        if isinstance(node, Tag):
-            block = node.name in ("div", "p", "li", "tr") and parts and not parts[-1].endswith("\n")
-            parts.append("\n" if node.name == "br" or block else "")
-        elif isinstance(node, NavigableString) and not isinstance(node, Comment):
-            parts.append(str(node))
-        parts = parts if parts and parts[-1] else parts[:-1]
-    return "".join(parts)
+    parents: list[Element] = []
+    above = pre.parent
+    while above is not None and len(parents) < _NEAR:
+        parents.append(above)
+        above = above.parent
+    return parents[:2] + [parent for parent in parents[2:] if "highlight" in parent.classes]
 
 
 def code_span(code: str) -> str:
     """Code on one line, between more backticks than it holds in a row (CommonMark section 6.1)."""
-    ticks = "`" * (longest_run(code) + 1)
+    ticks = "`" * (_longest_run(code) + 1)
     return f"{ticks} {code} {ticks}" if len(ticks) > 1 else f"{ticks}{code}{ticks}"
 
 
-def longest_run(code: str) -> int:
+def fence(code: str, language: str) -> str:
+    """A block of code, between fences longer than any inside it (CommonMark section 4.5)."""
+    mark = "`" * max(3, _longest_run(code) + 1)
+    return f"{mark}{language}\n{code}\n{mark}"
+
+
+def _longest_run(code: str) -> int:
     """The length of the longest run of backticks."""
     return max((len(run) for run in re.findall("`+", code)), default=0)

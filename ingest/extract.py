@@ -21,7 +21,7 @@ from ingest.boilerplate import (
 )
 from ingest.contents import drop_contents
 from ingest.errors import BadInput
-from ingest.nesting import flatten
+from ingest.formulas import keep_sources
 from ingest.tabs import label_panels
 
 __all__ = ["Selectors", "main_node"]
@@ -81,8 +81,8 @@ def main_node(
     body = tree.body
     if body is None:
         return None
-    flatten(tree)
     label_panels(tree)
+    keep_sources(tree)
     if selectors is not None and selectors.remove is not None:
         for node in reversed(body.css(selectors.remove)):
             if node.mem_id != body.mem_id:

@@ -2,7 +2,6 @@
 
 from hashlib import sha256
 
-from bs4.exceptions import ParserRejectedMarkup
 from selectolax.lexbor import LexborHTMLParser
 
 from ingest.boilerplate import ANY_HEADING
@@ -12,9 +11,9 @@ from ingest.markdown_page import read_markdown
 from ingest.metadata import page_title, read_document
 from ingest.models import Anchor, MarkdownPage
 from ingest.nesting import without_abyss
-from ingest.to_markdown import to_markdown
+from ingest.to_markdown import MarkdownRules, to_markdown
 
-__all__ = ["EXTRACTOR", "content_hash", "html_to_markdown", "is_page", "read_page"]
+__all__ = ["EXTRACTOR", "content_hash", "html_to_markdown", "is_html", "is_page", "read_page"]
 
 EXTRACTOR = "2"
 """Version of what becomes of a page. Another one makes the next crawl read every page again."""
@@ -23,10 +22,15 @@ _HTML = frozenset({"text/html", "application/xhtml+xml"})
 _TEXT = frozenset({"text/markdown", "text/x-markdown", "text/plain"})
 
 
+def is_html(content_type: str) -> bool:
+    """True for HTML, of which the scripts may be run. No content type counts as HTML."""
+    kind = media_type(content_type)
+    return not kind or kind in _HTML
+
+
 def is_page(content_type: str) -> bool:
     """True for what can be stored as a page: HTML, markdown, plain text. No content type counts as HTML."""
-    kind = media_type(content_type)
-    return not kind or kind in _HTML or kind in _TEXT
+    return is_html(content_type) or media_type(content_type) in _TEXT
 
 
 def read_page(body: bytes, url: str, content_type: str = "", selectors: Selectors | None = None) -> MarkdownPage:
@@ -43,32 +47,31 @@ def html_to_markdown(
     *,
     content_selector: str | None = None,
     remove_selector: str | None = None,
+    rules: type[MarkdownRules] | None = None,
 ) -> MarkdownPage:
     """Main content, anchors, metadata and links of an HTML document.
 
     `url` is where the document was found: links are resolved against it (or its `base`). Bytes are decoded by
     the encoding standard, `content_type` being the header's value. Boilerplate outside the main content is
     left out. What matches the CSS selector `content_selector` is the content instead (nothing, where nothing
-    does), and what matches `remove_selector` is taken away. Raises BadInput for a selector that is none.
+    does), and what matches `remove_selector` is taken away. `rules` is a subclass of `MarkdownRules` whose methods
+    say what becomes of each tag. Raises BadInput for a selector that is none.
     """
     text = html if isinstance(html, str) else decode_text(html, content_type)
-    return _converted(text, url, Selectors(content_selector, remove_selector).check())
+    return _converted(text, url, Selectors(content_selector, remove_selector).check(), rules)
 
 
-def _converted(html: str, url: str, selectors: Selectors | None) -> MarkdownPage:
+def _converted(
+    html: str, url: str, selectors: Selectors | None, rules: type[MarkdownRules] | None = None
+) -> MarkdownPage:
     tree = LexborHTMLParser(without_abyss(html))
     document = read_document(tree, url)
     node = main_node(tree, url=url, title=document.title, selectors=selectors)
     markdown, anchors, heading = "", list[Anchor](), ""
-    if node is not None and node.html:
+    if node is not None:
         first = node.css_first(ANY_HEADING)
         heading = " ".join(first.text(deep=True).split()) if first is not None else ""
-        try:
-            markdown, anchors = to_markdown(node.html, document.base)
-        except (RecursionError, ParserRejectedMarkup):
-            # A call from deep inside a program, or markup that is none: the text is worth more.
-            lines = (line.strip() for line in node.text(deep=True, separator="\n").splitlines())
-            markdown = "\n\n".join(line for line in lines if line)
+        markdown, anchors = to_markdown(node, document.base, rules)
     return MarkdownPage(
         markdown=markdown,
         anchors=anchors,

@@ -64,7 +64,7 @@ HOLDS = {
     "doxygen-file": ("# widget.h File Reference", "## Detailed Description", "## widget_turn()",
         "`int widget_turn (struct Widget * widget, int teeth)`", "| widget | the widget to turn |",
         "the teeth that passed"),
-    "rustdoc": ("# Struct Widget\n", "```\npub struct Widget {\n    pub teeth: u32,\n}\n```",
+    "rustdoc": ("# Struct Widget\n", "```rust\npub struct Widget {\n    pub teeth: u32,\n}\n```",
         "One widget, made of oak.",
         "## Examples", "let teeth = 3;", TABLE, "- Cut the straps.", "#### pub fn turn(&self, teeth: u32)",
         "Deprecated since 4.0.0", "`teeth: u32`"),

@@ -1,5 +1,4 @@
-"""HTML to markdown: headings, anchors, code, tables, lists, links, and nothing read as markup that was "
-"none."""
+"""HTML to markdown: headings, anchors, code, tables, lists, links, and nothing read as markup that was none."""
 
 import re
 import string
@@ -15,19 +14,26 @@ from selectolax.lexbor import LexborHTMLParser
 
 from ingest.charset import decode_text
 from ingest.extract import main_node
+from ingest.models import Anchor
 from ingest.page import html_to_markdown
 from ingest.to_markdown import to_markdown
 
 URL = "https://x.org/docs/page.html"
 
 
+def converted(html: str) -> tuple[str, list[Anchor]]:
+    body = LexborHTMLParser(html).body
+    assert body is not None
+    return to_markdown(body, URL)
+
+
 def markdown(html: str) -> str:
-    return to_markdown(html, URL)[0]
+    return converted(html)[0]
 
 
 def anchors(html: str) -> list[tuple[str, str, int | None, str]]:
     """(the line an anchor points at, id, level, term); every offset is checked to be the start of a line."""
-    text, found = to_markdown(html, URL)
+    text, found = converted(html)
     for anchor in found:
         assert anchor.offset == 0 or text[anchor.offset - 1] == "\n"
     assert [a.offset for a in found] == sorted(a.offset for a in found)
@@ -77,7 +83,7 @@ def test_an_anchor_points_at_the_start_of_its_line(html: str, found: list[tuple[
 
 
 def test_the_markdown_itself_carries_no_trace_of_anchors() -> None:
-    text, found = to_markdown('<h2 id="a">One</h2><span id="b"></span><p id="c">Two \ufdd0</p>', URL)
+    text, found = converted('<h2 id="a">One</h2><span id="b"></span><p id="c">Two \ufdd0</p>')
     assert text == "## One\n\nTwo"
     assert [anchor.id for anchor in found] == ["a", "b", "c"]
 

@@ -1,0 +1,248 @@
+"""A page's elements as markdownify's rules see them: small objects, read out of Lexbor's tree in one pass (pure).
+
+markdownify's methods were written for BeautifulSoup's `Tag`, and ask an element for little: its name, attributes,
+parent, siblings, and some of what is inside. An `Element` answers that much, and no more.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import TypeAlias, Union
+
+from selectolax.lexbor import LexborNode
+
+__all__ = ["Child", "Element", "Names", "Shortcut", "Tree", "next_content", "read_tree"]
+
+Child: TypeAlias = Union["Element", str]
+"""What an element holds: elements, and text as plain strings."""
+
+Names: TypeAlias = str | Sequence[str] | bool
+"""One name, several, or True for every one."""
+
+_TEXT = "-text"  # selectolax's name for text
+_DOCUMENT = "[document]"  # BeautifulSoup's name for what is above the outermost element
+_NO_SHORTCUTS: Mapping[str, "Shortcut"] = MappingProxyType({})
+
+
+class Element:
+    """One element. `children` are elements and strings; two strings never stand side by side.
+
+    `place` is its number among its parent's children, once the walk has come to it.
+    """
+
+    __slots__ = ("attrs", "children", "name", "parent", "place", "preceding")
+
+    def __init__(
+        self,
+        name: str,
+        attrs: dict[str, str] | None = None,
+        parent: "Element | None" = None,
+        children: list[Child] | None = None,
+    ) -> None:
+        self.name = name
+        self.attrs = attrs if attrs is not None else {}
+        self.parent = parent
+        self.children = children if children is not None else []
+        self.place = 0
+        self.preceding: tuple[str, int] | None = None
+        """A name, and how many elements of it come before this one in its parent: what was asked last."""
+
+    def __repr__(self) -> str:
+        return f"<{self.name} {self.attrs}>"
+
+    @property
+    def classes(self) -> list[str]:
+        """The words of the attribute `class`."""
+        written = self.attrs.get("class")
+        return written.split() if written else []
+
+    def get(self, name: str, default: str | None = None) -> "str | list[str] | None":
+        """An attribute; `class` as a list of words, as BeautifulSoup has it."""
+        if name == "class" and "class" in self.attrs:
+            return self.classes
+        return self.attrs.get(name, default)
+
+    def __getitem__(self, name: str) -> "str | list[str]":
+        return self.classes if name == "class" else self.attrs[name]
+
+    def has_attr(self, name: str) -> bool:
+        """True where the attribute is written, be it empty."""
+        return name in self.attrs
+
+    @property
+    def next_sibling(self) -> Child | None:
+        """What comes after it in its parent."""
+        siblings = self.parent.children if self.parent is not None else []
+        return siblings[self.place + 1] if self.place + 1 < len(siblings) else None
+
+    @property
+    def previous_sibling(self) -> Child | None:
+        """What comes before it in its parent."""
+        return self.parent.children[self.place - 1] if self.parent is not None and self.place else None
+
+    def find_previous_sibling(self) -> "Element | None":
+        """The nearest element before it in its parent."""
+        siblings = self.parent.children if self.parent is not None else []
+        before = (siblings[place] for place in range(self.place - 1, -1, -1))
+        return next((child for child in before if isinstance(child, Element)), None)
+
+    def find_previous_siblings(self, name: str) -> Sequence[object]:
+        """As many things as there are elements of that name before it: what markdownify numbers a list by.
+
+        Each element asks the one before it, so that a list of 100,000 items is counted once.
+        """
+        if self.preceding is None or self.preceding[0] != name:
+            count = 0
+            siblings = self.parent.children if self.parent is not None else []
+            for place in range(self.place - 1, -1, -1):
+                child = siblings[place]
+                if isinstance(child, Element):
+                    count += child.name == name
+                    if child.preceding is not None and child.preceding[0] == name:
+                        count += child.preceding[1]
+                        break
+            self.preceding = (name, count)
+        return range(self.preceding[1])
+
+    def find_all(self, name: Names = True, attrs: Mapping[str, object] | None = None) -> "list[Element]":
+        """The elements inside it of that name (True: of any) that have these attributes, in order."""
+        return [element for element in self.inside(name) if all(key in element.attrs for key in attrs or ())]
+
+    def find(self, name: Names = True) -> "Element | None":
+        """The first of them."""
+        return next(self.inside(name), None)
+
+    def inside(self, name: Names = True) -> "Iterator[Element]":
+        """The elements inside it of that name, in order, as they are met."""
+        wanted = {name} if isinstance(name, str) else name
+        stack = [iter(self.children)]
+        while stack:
+            for child in stack[-1]:
+                if isinstance(child, Element):
+                    if isinstance(wanted, bool) or child.name in wanted:
+                        yield child
+                    stack.append(iter(child.children))
+                    break
+            else:
+                stack.pop()
+
+    def elements(self) -> "list[Element]":
+        """The elements among its children."""
+        return [child for child in self.children if isinstance(child, Element)]
+
+    def first_element(self) -> "Element | None":
+        """The first of them."""
+        return next((child for child in self.children if isinstance(child, Element)), None)
+
+    def get_text(self, separator: str = "") -> str:
+        """All text inside it."""
+        pieces: list[str] = []
+        stack = [iter(self.children)]
+        while stack:
+            for child in stack[-1]:
+                if isinstance(child, Element):
+                    stack.append(iter(child.children))
+                    break
+                pieces.append(child)
+            else:
+                stack.pop()
+        return separator.join(pieces)
+
+
+Shortcut: TypeAlias = Callable[[LexborNode, dict[str, str]], Sequence[Child] | str | None]
+"""What to take for a node of some name: what is inside it instead of its nodes, text instead of it, or None for
+itself."""
+
+
+def next_content(element: Element) -> Child | None:
+    """The next element or text beside this one, white space passed over."""
+    siblings = element.parent.children if element.parent is not None else []
+    following = (siblings[place] for place in range(element.place + 1, len(siblings)))
+    return next((child for child in following if isinstance(child, Element) or child.strip()), None)
+
+
+class Tree:
+    """The elements under one node, and where to find them by name."""
+
+    def __init__(self, root: Element, by_name: dict[str, list[Element]]) -> None:
+        self.root = root
+        self._by_name = by_name
+
+    def named(self, *names: str) -> list[Element]:
+        """The elements that were read under these names, name by name, each in the order of the page."""
+        return [element for name in names for element in self._by_name.get(name, ())]
+
+    def release(self) -> None:
+        """Let go of every element: each holds its parent, and only a search for such circles would free them."""
+        for elements in self._by_name.values():
+            for element in elements:
+                element.parent = None
+
+
+def read_tree(node: LexborNode, shortcuts: Mapping[str, Shortcut] = _NO_SHORTCUTS) -> Tree:
+    """`node` and everything under it, without comments; text that stands side by side is joined.
+
+    A name is lower case. `shortcuts` holds by name what spares a walk through an element.
+    """
+    root = Element(_DOCUMENT)
+    by_name: dict[str, list[Element]] = {}
+    parent, top, current = root, node.mem_id, node
+    text: list[str] = []  # what was read last, and is not in its parent yet
+    while True:
+        name, below = current.tag, None
+        if name == _TEXT:
+            text.append(current.text_content or "")
+        elif name is not None and name[0] != "-":
+            read = _read_element(current, name.lower(), shortcuts)
+            if isinstance(read, str):
+                text.append(read)
+            else:
+                if text:
+                    text = _flushed(text, parent)
+                element, is_whole = read
+                element.parent = parent
+                parent.children.append(element)
+                by_name.setdefault(element.name, []).append(element)
+                below = None if is_whole else current.first_child
+                if below is not None:
+                    parent, current = element, below
+                    continue
+        while current.mem_id != top:
+            following = current.next
+            if following is not None:
+                current = following
+                break
+            above = current.parent
+            assert above is not None  # `top` is above everything that is read
+            assert parent.parent is not None
+            if text:
+                text = _flushed(text, parent)
+            parent, current = parent.parent, above
+        else:
+            _flushed(text, parent)
+            return Tree(root, by_name)
+
+
+def _read_element(node: LexborNode, name: str, shortcuts: Mapping[str, Shortcut]) -> tuple[Element, bool] | str:
+    """The element, and whether that is all of it; or the text that stands for it."""
+    written = node.attributes
+    attrs = {key: value or "" for key, value in written.items()} if written else {}
+    shortcut = shortcuts.get(name)
+    taken = shortcut(node, attrs) if shortcut is not None else None
+    if isinstance(taken, str):
+        return taken
+    element = Element(name, attrs)
+    if taken is None:
+        return element, False
+    element.children = list(taken)
+    for child in taken:
+        if isinstance(child, Element):
+            child.parent = element
+    return element, True
+
+
+def _flushed(text: list[str], parent: Element) -> list[str]:
+    """Put the text into its parent, in one piece; an empty list for what follows."""
+    whole = text[0] if len(text) == 1 else "".join(text)
+    if whole:
+        parent.children.append(whole)
+    return []

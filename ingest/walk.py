@@ -1,0 +1,174 @@
+"""markdownify's walk without recursion: every element's text, from the innermost out, given to its rule (pure).
+
+markdownify calls itself once an element and asks BeautifulSoup about each text's neighbours. This one keeps its own
+stack, so that no nesting is too deep, and gives the same text; `benchmarks/check_markdownify.py` runs markdownify's
+own tests over it.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Set
+from typing import Any, Protocol, TypeAlias
+
+from ingest.elements import Element
+
+__all__ = ["Finish", "Rules", "Tags", "walk"]
+
+Tags: TypeAlias = Set[str]
+"""The names of the elements around, and `_inline` in headings and cells, `_noformat` in code."""
+
+Finish: TypeAlias = Callable[[Element, str, Tags], str]
+"""From an element, the text its rule made of it, and what is around it, to the text that is taken."""
+
+_HEADINGS = frozenset(f"h{level}" for level in range(1, 10))
+_CELLS = frozenset({"td", "th"})
+_CODE = frozenset({"pre", "code", "kbd", "samp"})
+_TRIMMED = frozenset(
+    {
+        *("p", "blockquote", "article", "div", "section", "ol", "ul", "li", "dl", "dt", "dd"),
+        *("table", "thead", "tbody", "tfoot", "tr", "td", "th"),
+        *_HEADINGS,
+    }
+)
+_BLOCKS = _TRIMMED | {"pre"}
+_SPACES = " \t\r\n"
+_FOLDED = re.compile(r"[\t\r]|  | \n|\n[ \n]")  # what the next two change
+_SPACE_RUN = re.compile(r"[\t ]+")
+_LINE_END = re.compile(r"[ \r\n]*[\r\n][ \r\n]*")
+_ANY_SPACE_RUN = re.compile(r"[\t \r\n]+")
+
+
+class Rules(Protocol):
+    """What of a `markdownify.MarkdownConverter` the walk calls."""
+
+    @property
+    def options(self) -> Mapping[str, Any]: ...
+
+    def escape(self, text: str, parent_tags: Tags) -> str: ...
+
+    def get_conv_fn_cached(self, tag_name: str) -> Callable[..., str] | None: ...
+
+
+class _Frame:
+    """An element whose children are being walked."""
+
+    __slots__ = ("children", "element", "inside", "next", "pieces", "tags")
+
+    def __init__(self, element: Element, tags: Tags, inside: Tags) -> None:
+        self.element = element
+        self.children = element.children
+        self.tags = tags
+        self.inside = inside
+        self.next = 0
+        self.pieces: list[str] = []
+
+
+def walk(root: Element, rules: Rules, finish: Finish | None = None) -> str:
+    """The text of `root`, made by the rules for it and for everything inside it.
+
+    The rules get what markdownify gives them: the element, the text of what is inside it, and `parent_tags`, which
+    is shared between elements and must not be changed. `finish` has the last word on each element's text.
+    """
+    inner: dict[tuple[Tags, str], Tags] = {}
+    rule_for = rules.get_conv_fn_cached
+    frame = _Frame(root, frozenset(), _inside(frozenset(), root.name, inner))
+    stack: list[_Frame] = []
+    while True:
+        children, inside, tags = frame.children, frame.inside, frame.tags
+        element = frame.element
+        for place in range(frame.next, len(children)):
+            child = children[place]
+            if isinstance(child, str):
+                piece = _text(child, element, place, inside, rules)
+            else:
+                child.place = place
+                within = child.children
+                only = within[0] if len(within) == 1 else ""
+                if len(within) > 1 or isinstance(only, Element):
+                    frame.next = place + 1
+                    stack.append(frame)
+                    frame = _Frame(child, inside, _inside(inside, child.name, inner))
+                    break
+                piece = _text(only, child, 0, _inside(inside, child.name, inner), rules) if only else ""
+                rule = rule_for(child.name)
+                if rule is not None:
+                    piece = rule(child, piece, parent_tags=inside)
+                if finish is not None:
+                    piece = finish(child, piece, inside)
+            if piece:
+                frame.pieces.append(piece)
+        else:
+            text = _joined(frame.pieces, is_code="pre" in inside)
+            rule = rule_for(element.name)
+            if rule is not None:
+                text = rule(element, text, parent_tags=tags)
+            if finish is not None:
+                text = finish(element, text, tags)
+            if not stack:
+                return text
+            frame = stack.pop()
+            if text:
+                frame.pieces.append(text)
+
+
+def _inside(around: Tags, name: str, known: dict[tuple[Tags, str], Tags]) -> Tags:
+    """What is around the children of an element: one set for all elements in the same place."""
+    found = known.get((around, name))
+    if found is None:
+        added = {name}
+        if name in _HEADINGS or name in _CELLS:
+            added.add("_inline")
+        if name in _CODE:
+            added.add("_noformat")
+        found = known[around, name] = frozenset(around | added)
+    return found
+
+
+def _text(text: str, element: Element, place: int, inside: Tags, rules: Rules) -> str:
+    """A text with its white space as HTML means it, and escaped; "" for white space at the edge of a block."""
+    children = element.children
+    if place:
+        before = children[place - 1]
+        follows = isinstance(before, Element) and before.name in _BLOCKS
+    else:
+        follows = element.name in _TRIMMED
+    if place + 1 < len(children):
+        after = children[place + 1]
+        precedes = isinstance(after, Element) and after.name in _BLOCKS
+    else:
+        precedes = element.name in _TRIMMED
+    if (follows or precedes) and text.isspace():
+        return ""
+    if "pre" not in inside:
+        if rules.options["wrap"]:
+            text = _ANY_SPACE_RUN.sub(" ", text)
+        elif _FOLDED.search(text) is not None:
+            text = _LINE_END.sub("\n", _SPACE_RUN.sub(" ", text))
+    if "_noformat" not in inside:
+        text = rules.escape(text, inside)
+    if follows:
+        text = text.lstrip(_SPACES)
+    return text.rstrip() if precedes else text
+
+
+def _joined(pieces: list[str], *, is_code: bool) -> str:
+    """The pieces in one, and where two meet the longer of their line ends, at most one blank line."""
+    if len(pieces) < 2 or is_code:
+        return "".join(pieces)
+    parts: list[str] = []
+    ended = ""
+    for piece in pieces:
+        if piece[0] != "\n" and piece[-1] != "\n":
+            parts += (ended, piece)
+            ended = ""
+            continue
+        content = piece.lstrip("\n")
+        begun = piece[: len(piece) - len(content)]
+        if ended and begun:
+            begun = "\n" * min(2, max(len(ended), len(begun)))
+        elif ended:
+            parts.append(ended)
+        body = content.rstrip("\n")
+        ended = content[len(body) :]
+        parts += (begun, body)
+    parts.append(ended)
+    return "".join(parts)
