@@ -1,9 +1,10 @@
 """A server of OpenAI's protocol: its address, its key, and what its refusals mean, for embeddings and for chat."""
 
+import json
 import re
-from collections.abc import Set
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
@@ -65,13 +66,24 @@ class OpenAIServer:
         """A provider's message `masked`, on one line, cut short."""
         return " ".join(self.masked(message).split())[:200]
 
-    def client(self, *, retries: int, timeout: float) -> "AsyncOpenAI":
-        """The SDK's client; `timeout` is in seconds, for one try."""
-        from openai import AsyncOpenAI
+    def client(
+        self, *, retries: int, timeout: float, on_answer: Callable[[int, Mapping[str, str]], None] | None = None
+    ) -> "AsyncOpenAI":
+        """The SDK's client; `timeout` is in seconds, for one try. `on_answer` sees status and headers of every answer,
+        those that are tried again included. A quota that is used up is not tried again."""
+        from openai import AsyncOpenAI, DefaultAsyncHttpxClient
+
+        async def look(response: Any) -> None:
+            if on_answer is not None:
+                on_answer(response.status_code, response.headers)
+            # The same status as of too many requests, which the client tries again.
+            if response.status_code == 429 and _codes(await response.aread()) & _NO_QUOTA:
+                response.headers["x-should-retry"] = "false"
 
         # Servers that need no key still get a header, which the client insists on.
         key = self.api_key or "none"
-        return AsyncOpenAI(api_key=key, base_url=self.base_url, max_retries=retries, timeout=timeout)
+        http = DefaultAsyncHttpxClient(event_hooks={"response": [look]}, timeout=timeout)
+        return AsyncOpenAI(api_key=key, base_url=self.base_url, max_retries=retries, timeout=timeout, http_client=http)
 
 
 class Failure(NamedTuple):
@@ -94,6 +106,15 @@ def failure_of(error: "OpenAIError") -> Failure:
         return Failure("slow", str(error))
     unreachable = isinstance(error, openai.APIConnectionError)
     return Failure("unreachable" if unreachable else "unknown", str(error))
+
+
+def _codes(body: bytes) -> set[object]:
+    """What an error's answer calls it, where it is of OpenAI's form."""
+    try:
+        error = json.loads(body)["error"]
+        return {error.get("code"), error.get("type")}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return set()
 
 
 def _cause(status: int, codes: Set[object]) -> Cause:

@@ -1,10 +1,14 @@
 """Text into vectors: the embedders that there are, and the choice among them."""
 
+import asyncio
 import os
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from engine.embedders.batches import count_bytes
 from engine.embedders.fake import HashEmbedder
+from engine.embedders.fastembed import FastembedModel
+from engine.embedders.local import LocalEmbedder, LocalModel
 from engine.embedders.names import (
     WORDLLAMA_SIZES,
     EmbedderChoice,
@@ -13,6 +17,7 @@ from engine.embedders.names import (
     describe_choice,
 )
 from engine.embedders.openai import OpenAIEmbedder
+from engine.embedders.sentence_transformers import SentenceTransformersModel
 from engine.embedders.wordllama import WordLlamaEmbedder
 from engine.protocols import Embedder
 
@@ -20,12 +25,17 @@ __all__ = [
     "EmbedderChoice",
     "EmbedderName",
     "HashEmbedder",
+    "LocalEmbedder",
     "OpenAIEmbedder",
     "WordLlamaEmbedder",
     "choose_embedder",
     "describe_choice",
     "open_embedder",
 ]
+
+_LOCAL: Mapping[str, Callable[[EmbedderName], LocalModel]] = MappingProxyType(
+    {"sentence-transformers": SentenceTransformersModel, "fastembed": FastembedModel}
+)
 
 
 async def open_embedder(
@@ -42,4 +52,7 @@ async def open_embedder(
     chosen = choose_embedder(name, env=env).name
     if chosen.provider == "wordllama":
         return WordLlamaEmbedder(chosen.dimensions or WORDLLAMA_SIZES[0])
+    if chosen.provider in _LOCAL:
+        # In a thread, because importing the library and loading the model take seconds.
+        return await asyncio.to_thread(lambda: LocalEmbedder(chosen, _LOCAL[chosen.provider](chosen)))
     return await OpenAIEmbedder.open(chosen, env=env, count_tokens=count_tokens)

@@ -16,7 +16,12 @@ __all__ = ["Answer", "BadAnswer", "read_answer"]
 
 
 class BadAnswer(ValueError):
-    """What is wrong with the answer, as the end of a sentence that begins with who gave it."""
+    """What is wrong with the answer, as the end of a sentence that begins with who gave it.
+
+    `tokens` are billed all the same.
+    """
+
+    tokens = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +40,17 @@ def read_answer(body: bytes, texts: int, dimensions: int | None) -> Answer:
     """
     try:
         answer = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise BadAnswer("answered with something that is not JSON") from None
+    try:
+        return Answer(_placed(answer, texts, dimensions), _billed(answer))
+    except BadAnswer as wrong:
+        wrong.tokens = _billed(answer)
+        raise
+
+
+def _placed(answer: object, texts: int, dimensions: int | None) -> NDArray[np.float64]:
+    """The vectors in the order of the texts."""
     items = answer.get("data") if isinstance(answer, dict) else None
     if not isinstance(items, list):
         raise BadAnswer("answered without a list of embeddings")
@@ -46,12 +60,12 @@ def read_answer(body: bytes, texts: int, dimensions: int | None) -> Answer:
     for item in items:
         index = item.get("index") if isinstance(item, dict) else None
         if type(index) is not int or not 0 <= index < texts or index in placed:
-            raise BadAnswer(f"answered with an embedding whose index is {index!r}: missing, twice or out of range")
+            raise BadAnswer(f"answered with an embedding whose index is {index!r:.20}: missing, twice or out of range")
         placed[index] = _vector(item.get("embedding"), dimensions)
     vectors = [placed[index] for index in range(texts)]
     if len({len(vector) for vector in vectors}) > 1:
         raise BadAnswer("answered with embeddings of different sizes")
-    return Answer(np.stack(vectors), _billed(answer))
+    return np.stack(vectors)
 
 
 def _vector(value: object, dimensions: int | None) -> NDArray[np.float64]:
@@ -80,7 +94,7 @@ def _numbers(value: object) -> NDArray[np.float64]:
     return array.astype(np.float64)
 
 
-def _billed(answer: dict[str, object]) -> int:
-    usage = answer.get("usage")
+def _billed(answer: object) -> int:
+    usage = answer.get("usage") if isinstance(answer, dict) else None
     tokens = usage.get("total_tokens") if isinstance(usage, dict) else None
     return tokens if isinstance(tokens, int) and tokens > 0 else 0

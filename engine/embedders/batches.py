@@ -1,9 +1,10 @@
 """How texts travel to a provider: those over the model's window in parts, all of them in bounded requests."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-__all__ = ["Window", "count_bytes", "into_batches", "into_windows"]
+__all__ = ["Window", "count_bytes", "count_parts", "into_batches", "into_windows"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,28 +21,31 @@ def count_bytes(text: str) -> int:
     return len(text.encode("utf-8", "replace"))
 
 
-def into_windows(text: str, text_index: int, max_tokens: int, count: Callable[[str], int]) -> Iterator[Window]:
+def into_windows(text: str, text_index: int, fits: Callable[[str], bool]) -> Iterator[Window]:
     """The text whole if it fits, else in halves, cut at white space where there is any, until all fit.
 
     Blank parts are left out, so a blank text has none.
     """
-    # Bytes are quick to count, and an upper bound; the exact count is asked for only where it could matter.
-    size = count_bytes(text)
-    tokens = count(text) if size > max_tokens else size
-    if tokens <= max_tokens or len(text) < 2:
+    if fits(text) or len(text) < 2:
         if text.strip():
-            yield Window(text_index, text, size)
+            yield Window(text_index, text, count_bytes(text))
         return
     middle = len(text) // 2
     cut = next((at for at in range(middle, 0, -1) if text[at].isspace()), middle)
-    yield from into_windows(text[:cut], text_index, max_tokens, count)
-    yield from into_windows(text[cut:], text_index, max_tokens, count)
+    yield from into_windows(text[:cut], text_index, fits)
+    yield from into_windows(text[cut:], text_index, fits)
 
 
-def into_batches(windows: Sequence[Window], max_items: int, max_bytes: int) -> list[list[Window]]:
+def count_parts(windows: Iterable[Window]) -> int:
+    """How many texts have more than one window."""
+    parts = Counter(window.text_index for window in windows)
+    return sum(count > 1 for count in parts.values())
+
+
+def into_batches(windows: Sequence[Window], max_items: int, max_bytes: float) -> list[list[Window]]:
     """Consecutive windows in batches within both bounds; one that is over the bytes alone travels alone."""
     batches: list[list[Window]] = []
-    room = 0
+    room = 0.0
     for window in windows:
         size = count_bytes(window.content)
         if not batches or len(batches[-1]) == max_items or size > room:

@@ -1,11 +1,13 @@
 """An `/embeddings` endpoint of OpenAI's protocol: texts to checked vectors, and every failure explained."""
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from engine.embedders.answer import Answer, BadAnswer, read_answer
+from engine.embedders.pace import Pace
 from engine.errors import EmbedderError, EmbedderRefused, TextRefused
 from engine.openai_server import OpenAIServer, failure_of
 
@@ -37,10 +39,11 @@ class Server(OpenAIServer):
 
 
 class Endpoint:
-    """Asks one model of one server, at most `concurrency` requests at a time.
+    """Asks one model of one server, at most `concurrency` requests at a time, fewer where its rate limits say so.
 
     The client retries what may pass (429, 5xx, lost connections), keeping to Retry-After, within `deadline`
-    seconds a request, all tries together. `shorten` asks the model for that many dimensions.
+    seconds a request, all tries together; an answer that is wrong is asked for once more. `shorten` asks the model
+    for that many dimensions. `count_tokens` tells what a request takes from a limit on tokens.
     """
 
     def __init__(
@@ -52,13 +55,21 @@ class Endpoint:
         concurrency: int,
         deadline: float,
         retries: int,
+        count_tokens: Callable[[str], int],
     ) -> None:
         self.server = server
         self.model = model
         self._shorten = shorten
         self._deadline = deadline
         self._slots = asyncio.Semaphore(concurrency)
-        self._client = server.client(retries=retries, timeout=_SECONDS_A_TRY)
+        self._count_tokens = count_tokens
+        self._pace = Pace()
+        self._client = server.client(retries=retries, timeout=_SECONDS_A_TRY, on_answer=self._pace.learn)
+
+    @property
+    def most_tokens(self) -> float:
+        """A request of more tokens is over the server's rate limit; infinite where no answer has named one."""
+        return self._pace.most_tokens
 
     async def ask(self, texts: Sequence[str], dimensions: int | None) -> Answer:
         """The vectors of `texts`, which are not blank.
@@ -70,15 +81,12 @@ class Endpoint:
 
         failure: EmbedderError
         try:
-            async with self._slots, asyncio.timeout(self._deadline):
-                response = await self._client.embeddings.with_raw_response.create(
-                    model=self.model,
-                    input=list(texts),
-                    dimensions=openai.omit if self._shorten is None else self._shorten,
-                    # Every server sends lists of numbers; base64 is a quarter of their size.
-                    encoding_format="base64" if self.server.is_openai else "float",
-                )
-            return read_answer(response.content, len(texts), dimensions)
+            try:
+                return await self._try(texts, dimensions)
+            except BadAnswer as wrong:
+                # A proxy, or one of several machines, may have been at fault.
+                answer = await self._try(texts, dimensions)
+                return replace(answer, tokens=answer.tokens + wrong.tokens)
         except TimeoutError:
             failure = EmbedderError(
                 f"{self} gave no whole answer within {self._deadline:g} seconds: try again, {_OFFLINE}."
@@ -91,6 +99,30 @@ class Endpoint:
             failure = self._explain(error)
         # Raised here, so that no client error, which may hold the key, hangs on it as its context.
         raise failure
+
+    async def _try(self, texts: Sequence[str], dimensions: int | None) -> Answer:
+        import openai
+
+        async with self._slots:
+            tokens = await self._turn(texts)
+            async with asyncio.timeout(self._deadline):
+                response = await self._client.embeddings.with_raw_response.create(
+                    model=self.model,
+                    input=list(texts),
+                    dimensions=openai.omit if self._shorten is None else self._shorten,
+                    # Every server sends lists of numbers; base64 is a quarter of their size.
+                    encoding_format="base64" if self.server.is_openai else "float",
+                )
+        answer = read_answer(response.content, len(texts), dimensions)
+        self._pace.settle(tokens, answer.tokens)
+        return answer
+
+    async def _turn(self, texts: Sequence[str]) -> int:
+        """Wait for a turn; the tokens that were counted for it, none where no limit on them is known."""
+        limited = math.isfinite(self._pace.most_tokens)
+        tokens = sum(map(self._count_tokens, texts)) if limited else 0
+        await self._pace.turn(tokens)
+        return tokens
 
     async def aclose(self) -> None:
         """Close the connections."""

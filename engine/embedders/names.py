@@ -22,12 +22,14 @@ DEFAULT_MODELS: Mapping[str, str] = MappingProxyType(
     {
         "wordllama": "l2_supercat_256",
         "openai": "text-embedding-3-small",
+        "sentence-transformers": "all-MiniLM-L6-v2",
+        "fastembed": "BAAI/bge-small-en-v1.5",
     }
 )
 WORDLLAMA_SIZES = (256, 128, 64)
 
 # A model's own name may begin with an @ (`@cf/baai/bge-m3`), and hold colons (`nomic-embed-text:latest`).
-_NAME = re.compile(r"([a-z]+)(?::(@?[^\s@]+))?(?:@([1-9][0-9]{0,4}))?")
+_NAME = re.compile(r"([a-z]+(?:-[a-z]+)*)(?::(@?[^\s@]+))?(?:@([1-9][0-9]{0,4}))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,8 @@ def _native_dimensions(provider: str, model: str) -> int | None:
     if provider == "openai":
         known = OPENAI_MODELS.get(model)
         return known.dimensions if known else None
+    if provider != "wordllama":  # what the model says, once it is loaded
+        return None
     if model != DEFAULT_MODELS[provider]:
         raise UnknownEmbedder(f"There is no embedder {provider}:{model}: {_known()}.")
     return WORDLLAMA_SIZES[0]
@@ -112,5 +116,6 @@ def _known() -> str:
     return (
         f"there are wordllama:{DEFAULT_MODELS['wordllama']}[{sizes}], which works offline, and "
         "openai:MODEL[@DIMENSIONS] for OpenAI and every server like it, e.g. "
-        f"openai:{DEFAULT_MODELS['openai']}"
+        f"openai:{DEFAULT_MODELS['openai']}; with their extras installed, sentence-transformers:MODEL[@DIMENSIONS] and "
+        "fastembed:MODEL[@DIMENSIONS]"
     )

@@ -22,7 +22,6 @@ from engine.protocols import EmbedKind
 
 __all__ = ["OpenAIEmbedder"]
 
-_CONCURRENCY = 8
 # OpenAI's bounds on a request (2,048 texts, 300,000 tokens; never more tokens than bytes). Other servers have
 # bounds of their own, and the smallest default among the common ones is 32 texts.
 _MAX_BYTES = 300_000
@@ -73,12 +72,15 @@ class OpenAIEmbedder:
         count_tokens: Callable[[str], int] = count_bytes,
         deadline: float = 300.0,
         retries: int = 4,
+        concurrency: int = 8,
     ) -> "OpenAIEmbedder":
         """Open `name` with the key in `OPENAI_API_KEY`, at `OPENAI_BASE_URL` where that is set.
 
         The size of a model that is not OpenAI's is learned from one request. Its window is taken to be
         8,191 tokens unless `SYNCLINE_EMBEDDER_MAX_TOKENS` says otherwise. Without `count_tokens`, bytes are
-        counted, which are never fewer: then long texts are cut into more windows than need be.
+        counted, which are never fewer: then long texts are cut into more windows than need be. At most `concurrency`
+        requests are under way at a time, fewer where the server's rate limits say so; each is tried `retries` times
+        more where it failed and that may help, within `deadline` seconds.
 
         Raises `EmbedderRefused` where there is no key, or the server will not have it, and `EmbedderError`.
         """
@@ -90,7 +92,7 @@ class OpenAIEmbedder:
         # In a thread, because importing the client takes a second.
         endpoint = await asyncio.to_thread(
             Endpoint, server, name.model, shorten=name.dimensions,
-            concurrency=_CONCURRENCY, deadline=deadline, retries=retries,
+            concurrency=concurrency, deadline=deadline, retries=retries, count_tokens=count_tokens,
         )  # fmt: skip
         dimensions = name.dimensions or (known.dimensions if known else None)
         try:
@@ -116,7 +118,7 @@ class OpenAIEmbedder:
         """Documents and queries alike, in concurrent requests; the first failure stops those that remain."""
         windows = self._windows(texts)
         max_items = _MAX_ITEMS_OPENAI if self._endpoint.server.is_openai else _MAX_ITEMS
-        batches = into_batches(windows, max_items, _MAX_BYTES)
+        batches = into_batches(windows, max_items, min(_MAX_BYTES, self._endpoint.most_tokens))
         answers = await self._ask_all([[window.content for window in batch] for batch in batches])
         sums = np.zeros((len(texts), self.dimensions))
         refused: dict[int, str] = {}
@@ -159,8 +161,12 @@ class OpenAIEmbedder:
         return [
             window
             for text_index, text in enumerate(texts)
-            for window in into_windows(_sendable(text), text_index, self.max_tokens, self._count_tokens)
+            for window in into_windows(_sendable(text), text_index, self._fits)
         ]
+
+    def _fits(self, text: str) -> bool:
+        # Bytes are quick to count, and an upper bound; the exact count is asked for only where it could matter.
+        return count_bytes(text) <= self.max_tokens or self._count_tokens(text) <= self.max_tokens
 
     def _embeddings(
         self,

@@ -1,4 +1,4 @@
-"""What every `Embedder` keeps to: the fake, the offline one, and OpenAI's protocol over real HTTP."""
+"""What every `Embedder` keeps to: the fake, the offline ones, and OpenAI's protocol over real HTTP."""
 
 import asyncio
 import math
@@ -13,7 +13,19 @@ from engine.protocols import Embedder, EmbedKind
 Open = Callable[[], Awaitable[Embedder]]
 
 
-@pytest.fixture(params=["fake", "wordllama", "wordllama@64", "openai", "openai-shortened", "openai-base64"])
+@pytest.fixture(
+    params=[
+        "fake",
+        "wordllama",
+        "wordllama@64",
+        "openai",
+        "openai-shortened",
+        "openai-base64",
+        "sentence-transformers:tiny",
+        "sentence-transformers:tiny@12",
+        "fastembed:tiny",
+    ]
+)
 def open_one(request: pytest.FixtureRequest) -> Open:
     """Opens an embedder of each kind."""
 
@@ -23,6 +35,9 @@ def open_one(request: pytest.FixtureRequest) -> Open:
     if request.param == "fake":
         return fake
     if request.param.startswith("wordllama"):
+        return lambda: open_embedder(request.param, env={})
+    if ":tiny" in request.param:
+        request.getfixturevalue("local_libraries")
         return lambda: open_embedder(request.param, env={})
     server = request.getfixturevalue("embeddings_server")
     server.base64 = request.param == "openai-base64"

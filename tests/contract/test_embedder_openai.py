@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from engine.embedders import EmbedderName, HashEmbedder, OpenAIEmbedder, open_embedder
+from engine.embedders import EmbedderName, HashEmbedder, OpenAIEmbedder, endpoint, open_embedder
+from engine.embedders.pace import Pace
 from engine.errors import EmbedderError, EmbedderRefused
 from engine.models import Embeddings
 
@@ -17,9 +18,13 @@ NAME = EmbedderName.parse("openai:loopback@8")
 AT_ONCE = {"Retry-After-Ms": "1"}
 
 
-def embed(server: Any, texts: Sequence[str], *, deadline: float = 30, retries: int = 2, **env: str) -> Embeddings:
+def embed(
+    server: Any, texts: Sequence[str], *, deadline: float = 30, retries: int = 2, concurrency: int = 8, **env: str
+) -> Embeddings:
     async def run() -> Embeddings:
-        embedder = await OpenAIEmbedder.open(NAME, env={**server.env, **env}, deadline=deadline, retries=retries)
+        embedder = await OpenAIEmbedder.open(
+            NAME, env={**server.env, **env}, deadline=deadline, retries=retries, concurrency=concurrency
+        )
         try:
             return await embedder.embed(texts, kind="document")
         finally:
@@ -78,15 +83,24 @@ def change_last(**changes: object) -> Callable[..., Any]:
         (lambda request, good: b'{"data": [', "not JSON"),
         (lambda request, good: b"<html>\xff</html>", "not JSON"),
         (lambda request, good: b"[]", "without a list"),
+        (lambda request, good: b"[" * 100_000, "not JSON"),
     ],
 )
 def test_a_wrong_answer_is_refused_and_named(embeddings_server: Any, fault: Any, says: str) -> None:
-    embeddings_server.faults = [fault]
+    embeddings_server.faults = [fault, fault]
     failure = failure_of(embeddings_server)
     assert says in str(failure)
     assert f"openai:loopback at {embeddings_server.url}" in str(failure)
     assert not isinstance(failure, EmbedderRefused)
-    assert len(embeddings_server.requests) == 1
+    assert len(embeddings_server.requests) == 2
+
+
+def test_an_answer_that_is_wrong_once_is_asked_for_again_and_both_are_billed(embeddings_server: Any) -> None:
+    embeddings_server.faults = [change_last(embedding=[math.nan] * 8)]
+    embeddings = embed(embeddings_server, ["one", "two"])
+    assert embeddings.vectors == expected(["one", "two"])
+    assert embeddings.tokens == 4
+    assert [request["input"] for request in embeddings_server.requests] == [["one", "two"]] * 2
 
 
 @pytest.mark.parametrize("fault", [refusal(429, "rate_limit_exceeded"), refusal(500), refusal(503)])
@@ -112,7 +126,7 @@ def test_what_does_not_pass_is_an_error_after_the_last_try(embeddings_server: An
         (refusal(403, None, f"{KEY} may not"), "OPENAI_API_KEY"),
         (refusal(404, "model_not_found"), "does not exist"),
         (refusal(400, "model_not_found"), "does not exist"),
-        (refusal(429, "insufficient_quota", **{"x-should-retry": "false"}), "quota"),
+        (refusal(429, "insufficient_quota"), "quota"),
     ],
 )
 def test_a_refusal_for_good_says_what_to_do(embeddings_server: Any, fault: Any, says: str) -> None:
@@ -207,6 +221,59 @@ def test_one_failing_request_fails_the_call_with_its_own_error(embeddings_server
     assert isinstance(failure, EmbedderRefused)
 
 
+# --- rate limits ---------------------------------------------------------------------------------------------
+
+
+def limited(limit: int, remaining: int, reset: str, kind: str = "tokens") -> Callable[..., Any]:
+    """A right answer that says what is left of a rate limit."""
+    names = {"limit": str(limit), "remaining": str(remaining), "reset": reset}
+    return lambda request, good: (200, {f"x-ratelimit-{name}-{kind}": value for name, value in names.items()}, good)
+
+
+@pytest.mark.promise("E7")
+def test_no_request_is_larger_than_the_rate_limit_that_an_answer_has_named(embeddings_server: Any) -> None:
+    async def run() -> None:
+        embedder = await OpenAIEmbedder.open(NAME, env=embeddings_server.env)
+        for _ in range(2):
+            await embedder.embed(["x" * 100] * 12, kind="document")
+        await embedder.aclose()
+
+    embeddings_server.faults = [limited(500, 400, "1ms")] * 10
+    asyncio.run(run())
+    assert sorted(len(request["input"]) for request in embeddings_server.requests) == [2, 5, 5, 12]
+
+
+@pytest.fixture
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds that requests wait for their turn, on a clock that only this waiting moves."""
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr(endpoint, "Pace", lambda: Pace(clock=lambda: sum(slept), sleep=sleep))
+    return slept
+
+
+@pytest.mark.promise("E7")
+@pytest.mark.parametrize("kind", ["requests", "tokens"])
+def test_requests_wait_until_the_rate_limit_has_room(embeddings_server: Any, slept: list[float], kind: str) -> None:
+    embeddings_server.faults = [limited(10, 0, "20s", kind)]
+    texts = [f"text {number}" for number in range(40)]
+    assert embed(embeddings_server, texts, concurrency=1).vectors == expected(texts)
+    assert slept == [pytest.approx(2 if kind == "requests" else 20)]  # one request's, or as many tokens as can be
+
+
+@pytest.mark.promise("E7")
+def test_a_pause_that_one_request_is_told_to_make_holds_for_the_others(
+    embeddings_server: Any, slept: list[float]
+) -> None:
+    texts = [f"text {number}" for number in range(40)]
+    embeddings_server.faults = [refusal(429, **{"Retry-After-Ms": "30"})]
+    assert embed(embeddings_server, texts, concurrency=1).vectors == expected(texts)
+    assert slept == [pytest.approx(0.03)]
+
+
 # --- texts that the server does not take ---------------------------------------------------------------------
 
 
@@ -277,7 +344,7 @@ def test_a_request_that_even_a_plain_word_does_not_help_is_an_error_and_no_text_
         (refusal(401, "invalid_api_key"), EmbedderRefused),
         (refusal(402), EmbedderRefused),
         (refusal(400, "insufficient_quota"), EmbedderRefused),
-        (refusal(429, "insufficient_quota", **{"x-should-retry": "false"}), EmbedderRefused),
+        (refusal(429, "insufficient_quota"), EmbedderRefused),
         (refusal(429, "rate_limit_exceeded", **{"x-should-retry": "false"}), EmbedderError),
         (refusal(503, **{"x-should-retry": "false"}), EmbedderError),
         (lambda request, good: good | {"data": good["data"][:-1]}, EmbedderError),
@@ -286,9 +353,10 @@ def test_a_request_that_even_a_plain_word_does_not_help_is_an_error_and_no_text_
 )
 def test_a_refusal_that_is_not_about_a_text_is_not_halved(embeddings_server: Any, fault: Any, kind: Any) -> None:
     embeddings_server.faults = [fault] * 50
-    failure = failure_of(embeddings_server, [f"text {number}" for number in range(30)])
+    texts = [f"text {number}" for number in range(30)]
+    failure = failure_of(embeddings_server, texts)
     assert type(failure) is kind
-    assert len(embeddings_server.requests) == 1
+    assert {tuple(request["input"]) for request in embeddings_server.requests} == {tuple(texts)}
 
 
 @pytest.mark.promise("E7")

@@ -21,6 +21,10 @@ from engine.errors import EmbedderError, EmbedderRefused, UnknownEmbedder
         ("openai:text-embedding-3-large@256", "openai:text-embedding-3-large@256"),
         ("openai:nomic-embed-text:latest@768", "openai:nomic-embed-text:latest@768"),
         ("openai:@cf/baai/bge-m3", "openai:@cf/baai/bge-m3"),
+        ("sentence-transformers", "sentence-transformers:all-MiniLM-L6-v2"),
+        ("sentence-transformers:/srv/models/mini_lm@64", "sentence-transformers:/srv/models/mini_lm@64"),
+        ("fastembed", "fastembed:BAAI/bge-small-en-v1.5"),
+        ("fastembed:nomic-ai/nomic-embed-text-v1.5@256", "fastembed:nomic-ai/nomic-embed-text-v1.5@256"),
     ],
 )
 def test_one_embedder_has_one_full_name(given: str, full: str) -> None:
@@ -44,10 +48,14 @@ def test_one_embedder_has_one_full_name(given: str, full: str) -> None:
         "openai:a b",
         "OpenAI:m@3",
         "wordllama:other",
+        "sentence-:m",
+        "-fastembed:m",
     ],
 )
 def test_an_unknown_or_malformed_name_lists_those_that_there_are(given: str) -> None:
-    with pytest.raises(UnknownEmbedder, match=r"wordllama:l2_supercat_256.*openai:text-embedding-3-small"):
+    with pytest.raises(
+        UnknownEmbedder, match=r"wordllama:l2_supercat_256.*openai:text-embedding-3-small.*fastembed:MODEL"
+    ):
         EmbedderName.parse(given)
 
 

@@ -2,24 +2,27 @@
 
 import asyncio
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.embedders import HashEmbedder, WordLlamaEmbedder
-from engine.embedders.answer import read_answer
+from engine.embedders.answer import Answer, read_answer
 from engine.embedders.batches import Window, count_bytes, into_batches, into_windows
 from engine.embedders.endpoint import Server
+from engine.embedders.halving import ask_by_halves
 from engine.embedders.names import EmbedderName
 from engine.embedders.openai import OpenAIEmbedder
-from engine.errors import EmbedderError, UnknownEmbedder
+from engine.errors import EmbedderError, TextRefused, UnknownEmbedder
 
 
 @given(st.text(max_size=300), st.integers(min_value=4, max_value=40))
 def test_windows_hold_the_whole_text_in_order_and_each_fits(text: str, limit: int) -> None:
-    windows = list(into_windows(text, 3, limit, count_bytes))
+    windows = list(into_windows(text, 3, lambda part: count_bytes(part) <= limit))
     assert all(count_bytes(window.content) <= limit for window in windows)
     assert all(window.weight == count_bytes(window.content) for window in windows)
     assert "".join("".join(window.content for window in windows).split()) == "".join(text.split())
@@ -27,7 +30,7 @@ def test_windows_hold_the_whole_text_in_order_and_each_fits(text: str, limit: in
 
 
 def test_windows_are_cut_at_white_space() -> None:
-    windows = into_windows("one two three four five six", 0, 10, count_bytes)
+    windows = into_windows("one two three four five six", 0, lambda part: len(part) <= 10)
     words = [word for window in windows for word in window.content.split()]
     assert words == ["one", "two", "three", "four", "five", "six"]
 
@@ -40,6 +43,26 @@ def test_batches_hold_every_window_once_within_both_bounds(sizes: list[int]) -> 
     for batch in batches:
         assert 1 <= len(batch) <= 5
         assert sum(len(window.content) for window in batch) <= 10 or len(batch) == 1
+
+
+@pytest.mark.promise("E7")
+@given(st.lists(st.booleans(), min_size=1, max_size=40))
+def test_bad_texts_are_found_with_at_most_two_requests_a_text(bad: list[bool]) -> None:
+    calls = 0
+
+    async def ask(texts: Sequence[str]) -> Answer:
+        nonlocal calls
+        calls += 1
+        if any(text == "bad" for text in texts):
+            raise TextRefused("no")
+        return Answer(np.ones((len(texts), 2)), len(texts))
+
+    texts = ["bad" if one else "good" for one in bad]
+    found: list[bool] = []
+    for outcome in asyncio.run(ask_by_halves(texts, ask)):
+        found += [False] * len(outcome.vectors) if isinstance(outcome, Answer) else [True]
+    assert found == bad
+    assert calls <= 2 * len(texts)
 
 
 def test_wordllama_gives_the_vectors_of_its_own_library() -> None:
