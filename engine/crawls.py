@@ -1,8 +1,9 @@
 """The crawler's ledger in Postgres: the frontier and the fetch facts of one crawl of one entity."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
@@ -13,6 +14,7 @@ from engine.database import Connection, Database
 from engine.departures import missing_after, state_after
 from engine.errors import EngineError
 from engine.failures import store_error
+from engine.freshness import is_due
 from engine.queries import query
 
 __all__ = ["LedgerPage", "PostgresLedger"]
@@ -35,6 +37,20 @@ class LedgerPage:
     content_hash: str | None
     extractor: str | None
     links: Sequence[str]
+    gone: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Visited:
+    """What is known of a page from its visits."""
+
+    stored: bool
+    missed: bool
+    extractor: str | None
+    last_modified: str | None
+    changed_at: datetime | None
+    fetched_at: datetime | None
+    listed_at: datetime | None
 
 
 class PostgresLedger:
@@ -51,7 +67,7 @@ class PostgresLedger:
         self.resumed = False
         """True where the last crawl with the same options was cut off, and this one goes on with it."""
 
-    async def begin(self, options: Mapping[str, object]) -> None:
+    async def begin(self, options: Mapping[str, object], incidental: Collection[str] = ()) -> None:
         """Take the crawl's lock and its number; EngineError where another process is crawling the entity."""
         try:
             # The server takes a moment to notice that a killed process, and with it its lock, is gone.
@@ -61,7 +77,7 @@ class PostgresLedger:
             raise EngineError(f"{self._name} is being crawled by another process: wait for it, or stop it.") from None
         except psycopg.Error as error:
             raise store_error(error, self._database.where) from error
-        (begun,) = await self._rows("begin_crawl", options=Jsonb(clean_json(options)))
+        (begun,) = await self._rows("begin_crawl", options=Jsonb(clean_json(options)), incidental=list(incidental))
         self._crawl, self.resumed = begun["crawl"], bool(begun["resumed"])
 
     async def end(self, *, finished: bool) -> None:
@@ -85,11 +101,27 @@ class PostgresLedger:
             after = rows[-1]["seq"]
             yield [(row["url"], row["address"], row["depth"]) for row in rows]
 
-    async def discover(self, found: Sequence[tuple[str, str, int]]) -> None:
-        """Add (url, address, depth) to the frontier; what this crawl knows already is left alone."""
+    async def revisit(self, known: Sequence[tuple[str, str, int]], *, extractor: str | None = None) -> None:
+        """Take pages of earlier crawls up again; with `extractor`, those that are not due are settled as they are."""
+        hashes = [digest(clean_text(url)) for url, _, _ in known]
+        due = dict.fromkeys(hashes, True)
+        if extractor is not None and hashes:
+            now = datetime.now(UTC)
+            for row in await self._rows("visited_pages", crawl=self._crawl, hashes=hashes):
+                key = row.pop("url_hash")
+                due[key] = is_due(_Visited(**row), extractor=extractor, now=now)
+        if due:
+            await self._rows("revisit", crawl=self._crawl, hashes=list(due), due=list(due.values()))
+
+    async def discover(
+        self, found: Sequence[tuple[str, str, int]], *, listed: Mapping[str, float] | None = None
+    ) -> None:
+        """Add (url, address, depth) to the frontier: something names them. What this crawl knows already is left
+        alone, but that it comes nearer, and is due where `listed` says that it changed since it was fetched."""
         first: dict[str, tuple[str, int]] = {}
         for url, address, depth in found:
             first.setdefault(clean_text(url), (clean_text(address), depth))
+        times = {clean_text(url): moment for url, moment in (listed or {}).items()}
         if first:
             await self._rows(
                 "discover",
@@ -98,6 +130,7 @@ class PostgresLedger:
                 hashes=[digest(url) for url in first],
                 addresses=[address for address, _ in first.values()],
                 depths=[depth for _, depth in first.values()],
+                listed=[times.get(url) for url in first],
             )
 
     async def take(self, count: int, *, max_depth: int | None = None) -> Sequence[LedgerPage]:
@@ -109,6 +142,7 @@ class PostgresLedger:
     async def settle(self, url: str, outcome: str, reason: str, facts: Mapping[str, object]) -> None:
         """This crawl is done with `url` without storing it. What the store holds of the page stays for now; with
         the fact `gone`, until `retire_pages`."""
+        links: Any = facts.get("links")
         await self._rows(
             "settle",
             crawl=self._crawl,
@@ -117,6 +151,8 @@ class PostgresLedger:
             missing=missing_after(outcome, facts),
             keep=outcome in ("unchanged", "failed", "quarantined"),
             reason=clean_text(reason),
+            missed=outcome != "unchanged",
+            links=None if links is None else [clean_text(link) for link in links],
             etag=_text(facts.get("etag")),
             last_modified=_text(facts.get("last_modified")),
             fetched_at=facts.get("fetched_at"),
@@ -137,6 +173,14 @@ class PostgresLedger:
     async def counted(self) -> int:
         """Pages that this crawl has stored or found unchanged, earlier runs of it included."""
         return int((await self._rows("counted", crawl=self._crawl))[0]["n"])
+
+    async def passed_over(self) -> int:
+        """Pages that this crawl left alone, as not due."""
+        return int((await self._rows("passed_over", crawl=self._crawl))[0]["n"])
+
+    async def mark_orphans(self) -> int:
+        """Mark the stored pages that this crawl found alive and nothing in it names; how many they are."""
+        return int((await self._rows("mark_orphans", crawl=self._crawl))[0]["n"])
 
     async def _rows(self, name: str, **values: object) -> list[dict[str, Any]]:
         return await self._database.fetch(query(name), {"entity": self._entity, **values})

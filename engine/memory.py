@@ -1,6 +1,6 @@
 """What a `MockEngine` holds: entities with their records and pages, and the crawler's ledger over them."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from copy import copy, deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -10,6 +10,7 @@ from engine.alignment import align
 from engine.clean import clean_json
 from engine.departures import missing_after, state_after, too_many
 from engine.errors import EngineError
+from engine.freshness import is_due
 from engine.models import PageInput, RetireReport, SyncReport
 from engine.rows import Row
 
@@ -42,6 +43,9 @@ class MemoryPage:
     depth: int
     crawl: int = 0
     settled: int = 0
+    passed: int = 0
+    named: int = 0
+    missed: bool = False
     taken_by: str | None = None
     state: str = "waiting"
     reason: str = ""
@@ -58,17 +62,24 @@ class MemoryPage:
     fetched_at: datetime | None = None
     changed_at: datetime | None = None
     missing_since: datetime | None = None
+    listed_at: datetime | None = None
+    orphan_since: datetime | None = None
 
     @property
     def stored(self) -> bool:
         """True where the store holds the page's content."""
         return self.content_hash is not None
 
+    @property
+    def gone(self) -> bool:
+        """True where a visit found it gone."""
+        return self.missing_since is not None
+
     def store(self, page: PageInput, crawl: int) -> None:
         """Take over everything that a swap brings."""
         if self.content_hash != page.content_hash:
             self.changed_at = datetime.now(UTC)
-        self.state, self.reason, self.settled, self.missing_since = "stored", "", crawl, None
+        self.state, self.reason, self.settled, self.missing_since, self.missed = "stored", "", crawl, None, False
         self.depth, self.links = page.depth, tuple(page.links)
         self.aliases = tuple(sorted({*self.aliases, *page.aliases}))
         self.etag, self.last_modified, self.content_hash = page.etag, page.last_modified, page.content_hash
@@ -93,7 +104,8 @@ class MemoryEntity:
     records: dict[str, MemoryRecord] = field(default_factory=dict)
     pages: dict[str, MemoryPage] = field(default_factory=dict)
     crawl: int = 0
-    crawl_options: object = None
+    crawl_options: dict[str, Any] | None = None
+    crawl_finished: bool = True
     crawling: bool = False
     last_page_id: int = 0
 
@@ -155,16 +167,20 @@ class MemoryEntity:
 class MockLedger:
     """One crawl's view of an entity's pages. What is stored is written by the page swap, not here."""
 
-    def __init__(self, entity: MemoryEntity, run_id: str, options: Mapping[str, object]) -> None:
+    def __init__(
+        self, entity: MemoryEntity, run_id: str, options: Mapping[str, object], incidental: Collection[str] = ()
+    ) -> None:
         if entity.crawling:
             raise EngineError(f"{entity.name} is being crawled already: wait for it, or stop it.")
         self._entity = entity
         self._run = run_id
-        wanted = clean_json(options)
-        self.resumed = entity.crawl_options == wanted
+        before: dict[str, Any] = entity.crawl_options or {}
+        wanted: Any = clean_json(options)
+        changed = {name for name in {*before, *wanted} if before.get(name) != wanted.get(name)}
+        self.resumed = not entity.crawl_finished and changed <= set(incidental)
         if not self.resumed:
             entity.crawl += 1
-        entity.crawling, entity.crawl_options = True, wanted
+        entity.crawling, entity.crawl_options, entity.crawl_finished = True, wanted, False
         self._crawl = entity.crawl
 
     async def known(self) -> AsyncIterator[Sequence[tuple[str, str, int]]]:
@@ -173,12 +189,28 @@ class MockLedger:
         for start in range(0, len(pages), BATCH):
             yield pages[start : start + BATCH]
 
-    async def discover(self, found: Sequence[tuple[str, str, int]]) -> None:
-        """Add (url, address, depth) to the frontier; what this crawl knows already is left alone."""
+    async def revisit(self, known: Sequence[tuple[str, str, int]], *, extractor: str | None = None) -> None:
+        """Take pages of earlier crawls up again; with `extractor`, those that are not due are settled as they are."""
+        for page in [self._entity.pages[url] for url, _, _ in known]:
+            if page.crawl < self._crawl:
+                page.crawl = self._crawl
+                if extractor is not None and not is_due(page, extractor=extractor, now=_now()):
+                    page.settled = page.passed = self._crawl
+
+    async def discover(
+        self, found: Sequence[tuple[str, str, int]], *, listed: Mapping[str, float] | None = None
+    ) -> None:
+        """Add (url, address, depth) to the frontier: something names them. What this crawl knows already is left
+        alone, but that it comes nearer, and is due where `listed` says that it changed since it was fetched."""
         for url, address, depth in found:
             page = self._entity.page(url, address, depth)
-            page.crawl = self._crawl
+            page.crawl = page.named = self._crawl
+            page.orphan_since = None
             page.depth = min(page.depth, depth)
+            if listed is not None and url in listed:
+                page.listed_at = datetime.fromtimestamp(listed[url], UTC)
+                if page.passed == self._crawl and page.fetched_at and page.listed_at > page.fetched_at:
+                    page.settled, page.passed = self._crawl - 1, 0
 
     async def take(self, count: int, *, max_depth: int | None = None) -> Sequence[MemoryPage]:
         """The next addresses in order of discovery, each taken once in this run."""
@@ -196,7 +228,8 @@ class MockLedger:
         the fact `gone`, until `retire_pages`."""
         page = self._entity.pages.get(url)
         if page is not None:
-            page.settled, page.reason = self._crawl, reason
+            page.settled, page.reason, page.missed = self._crawl, reason, outcome != "unchanged"
+            page.links = tuple(facts.get("links", page.links))
             said = missing_after(outcome, facts)
             page.state = "stored" if page.stored and outcome in KEEPING else state_after(outcome, facts)
             page.missing_since = {"gone": page.missing_since or _now(), "unknown": page.missing_since}.get(said)
@@ -220,13 +253,24 @@ class MockLedger:
     async def counted(self) -> int:
         """Pages that this crawl has stored or found unchanged, earlier runs of it included."""
         pages = [page for page in self._entity.pages.values() if page.crawl == self._crawl == page.settled]
-        return sum(page.state == "stored" for page in pages)
+        return sum(page.state == "stored" and page.passed < self._crawl for page in pages)
+
+    async def passed_over(self) -> int:
+        """Pages that this crawl left alone, as not due."""
+        return sum(page.passed == self._crawl for page in self._entity.pages.values())
+
+    async def mark_orphans(self) -> int:
+        """Mark the stored pages that this crawl found alive and nothing in it names; how many they are."""
+        pages = [page for page in self._entity.pages.values() if page.crawl == page.settled == self._crawl]
+        alive = [page for page in pages if page.stored and not page.missed]
+        for page in alive:
+            page.orphan_since = (page.orphan_since or _now()) if page.named < page.crawl else None
+        return sum(page.orphan_since is not None for page in alive)
 
     async def end(self, *, finished: bool) -> None:
         """Let go of the crawl; an unfinished one is gone on with by the next run with the same options."""
         self._entity.crawling = False
-        if finished:
-            self._entity.crawl_options = None
+        self._entity.crawl_finished = self._entity.crawl_finished or finished
 
     def _waiting(self) -> list[MemoryPage]:
         pages = self._entity.pages.values()

@@ -4,7 +4,7 @@ It passes the same suite as `PostgresEngine` in everything but the order of what
 """
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from copy import copy, deepcopy
 from dataclasses import replace
@@ -190,7 +190,8 @@ class MockEngine(MemoryEmbedding, MemoryRuns):
         if not found:
             return None
         entity, page = max(found, key=lambda item: (item[1].stored, item[1].fetched_at or never))
-        names = ("url", "state", "reason", "metadata", "anchors", "fetched_at", "changed_at", "missing_since")
+        times = ("fetched_at", "changed_at", "missing_since", "orphan_since")
+        names = ("url", "state", "reason", "metadata", "anchors", *times)
         row: dict[str, object] = {name: deepcopy(getattr(page, name)) for name in names}
         row["markdown"] = page.markdown if page.stored else None
         title = page.metadata.get("title", "")
@@ -199,12 +200,19 @@ class MockEngine(MemoryEmbedding, MemoryRuns):
     # --- crawls and sites ---------------------------------------------------------------------------------
 
     async def open_ledger(
-        self, *, connection_id: str, name: str, start_url: str, run_id: str, options: Mapping[str, object]
+        self,
+        *,
+        connection_id: str,
+        name: str,
+        start_url: str,
+        run_id: str,
+        options: Mapping[str, object],
+        incidental: Collection[str] = (),
     ) -> MockLedger:
         """Begin a crawl of an entity, or go on with the same one that was cut off."""
         entity = self._write_to(_key(connection_id, name))
         entity.start_url = clean_text(start_url)
-        return MockLedger(entity, run_id, options)
+        return MockLedger(entity, run_id, options, incidental)
 
     async def stored_pages(
         self, *, connection_id: str, name: str, other_than: str | None = None, after: int = 0, count: int = 50
@@ -270,7 +278,8 @@ class MockEngine(MemoryEmbedding, MemoryRuns):
                 "pages": sum(page.stored for page in held.pages.values()),
                 "records": len(held.records),
                 "fetched_at": max((page.fetched_at for page in held.pages.values() if page.fetched_at), default=None),
-                "unfinished": held.crawl_options is not None,
+                "options": deepcopy(held.crawl_options),
+                "unfinished": not held.crawl_finished,
             }
             for _, held in sorted(self._entities.items(), key=lambda item: (item[0][1], item[0][0]))
         ]

@@ -1,7 +1,7 @@
 """`PostgresEngine`: the store in Postgres with pgvector, as one object that opens on first use."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -188,7 +188,14 @@ class PostgresEngine(PostgresRecords, PostgresSpaces, PostgresRuns):
         return rows[0] if rows else None
 
     async def open_ledger(
-        self, *, connection_id: str, name: str, start_url: str, run_id: str, options: Mapping[str, object]
+        self,
+        *,
+        connection_id: str,
+        name: str,
+        start_url: str,
+        run_id: str,
+        options: Mapping[str, object],
+        incidental: Collection[str] = (),
     ) -> PostgresLedger:
         """The crawl ledger of an entity: the crawl is begun or, where the same one was cut off, gone on with.
 
@@ -199,7 +206,7 @@ class PostgresEngine(PostgresRecords, PostgresSpaces, PostgresRuns):
         connection = await self._database.hold()
         ledger = PostgresLedger(self._database, connection, entity, name, clean_text(run_id))
         try:
-            await ledger.begin(options)
+            await ledger.begin(options, incidental)
         except BaseException:
             await connection.close()
             raise

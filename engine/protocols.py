@@ -1,6 +1,6 @@
 """The seams of the store: what an engine does, and what an embedder does."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Literal, Protocol
 
@@ -267,6 +267,10 @@ class LedgerPage(Protocol):
     def links(self) -> Sequence[str]:
         """Addresses that the page linked to."""
 
+    @property
+    def gone(self) -> bool:
+        """True where an earlier visit found the page gone, and it has not been there since."""
+
 
 class Ledger(Protocol):
     """What a crawler remembers, and what it has still to do. Only builtins go in and out, so that the crawler's
@@ -279,8 +283,15 @@ class Ledger(Protocol):
     def known(self) -> AsyncIterator[Sequence[tuple[str, str, int]]]:
         """Every known page as (url, address, depth), in order of discovery, by batches."""
 
-    async def discover(self, found: Sequence[tuple[str, str, int]]) -> None:
-        """Add (url, address, depth) to the frontier."""
+    async def revisit(self, known: Sequence[tuple[str, str, int]], *, extractor: str | None = None) -> None:
+        """Take pages of earlier crawls up again, which says nothing of a link to them. With `extractor`, the version
+        of the extraction, those that are not due (`engine.freshness`) are settled as they are."""
+
+    async def discover(
+        self, found: Sequence[tuple[str, str, int]], *, listed: Mapping[str, float] | None = None
+    ) -> None:
+        """Add (url, address, depth) to the frontier: something names these addresses. `listed` says by url when a
+        list of the site's says that the page changed (Unix time)."""
 
     async def take(self, count: int, *, max_depth: int | None = None) -> Sequence[LedgerPage]:
         """The next addresses in order of discovery, each once in a run."""
@@ -296,6 +307,13 @@ class Ledger(Protocol):
 
     async def counted(self) -> int:
         """Pages that earlier runs of this crawl stored or found unchanged."""
+
+    async def passed_over(self) -> int:
+        """Pages that this crawl left alone, as not due."""
+
+    async def mark_orphans(self) -> int:
+        """Mark the stored pages that this crawl found alive and that no page or list in it names (promise E3); how
+        many they are. It is for the end of a crawl that visited everything."""
 
     async def end(self, *, finished: bool) -> None:
         """Let go of the crawl; an unfinished one is gone on with by the next run with the same options."""
@@ -313,9 +331,18 @@ class Crawls(Protocol):
         nothing is embedded, and reports say what would be (promise E7). It is not searched: it has no vectors."""
 
     async def open_ledger(
-        self, *, connection_id: str, name: str, start_url: str, run_id: str, options: Mapping[str, object]
+        self,
+        *,
+        connection_id: str,
+        name: str,
+        start_url: str,
+        run_id: str,
+        options: Mapping[str, object],
+        incidental: Collection[str] = (),
     ) -> Ledger:
-        """Begin a crawl of an entity; EngineError where another process is crawling it."""
+        """Begin a crawl of an entity, or go on with one of the same options that was cut off; EngineError where
+        another process is crawling it. `sites` tells the options afterwards; those called `incidental` are kept, too,
+        but another value of them does not make it another crawl."""
 
     async def stored_pages(
         self, *, connection_id: str, name: str, other_than: str | None = None, after: int = 0, count: int = 50
@@ -339,7 +366,8 @@ class Sites(Protocol):
     """What the store holds, for people."""
 
     async def sites(self) -> list[dict[str, Any]]:
-        """Every entity with its counts and the time of its last fetch."""
+        """Every entity with its counts, the time of its last fetch, the options of its last crawl (None where there
+        was none), and whether that is unfinished: cut off, or under way."""
 
     async def status(self) -> dict[str, Any]:
         """Versions, counts and size of the store, and its active space."""

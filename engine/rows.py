@@ -72,7 +72,7 @@ class Row:
 
     def sparse(self) -> dict[int, float]:
         """The weights by place in the sparse vector; words that share a place add up."""
-        elements = {term_id(word): weight for word, weight in self.weights.items()}
+        elements = dict(zip(map(term_id, self.weights), self.weights.values(), strict=True))
         if len(elements) == len(self.weights):
             return elements
         elements = {}

@@ -1,7 +1,8 @@
 """From a URL to pages as markdown: crawl a site, or convert one document. Knows nothing of chunks and stores."""
 
+from ingest.browser import find_browser
 from ingest.crawler import Settings, check_scope, crawl
-from ingest.errors import BadInput, BlockedAddress, FetchError, IngestError, StartRefused
+from ingest.errors import BadInput, BlockedAddress, BrowserMissing, FetchError, IngestError, StartRefused
 from ingest.fetcher import FakeFetcher, HttpFetcher
 from ingest.folder import FolderFetcher
 from ingest.frontier import Found
@@ -13,6 +14,7 @@ from ingest.models import (
     Fetcher,
     FetchRequest,
     FetchResponse,
+    Freshness,
     MarkdownPage,
     Outcome,
     SkippedPage,
@@ -28,6 +30,7 @@ __all__ = [
     "Anchor",
     "BadInput",
     "BlockedAddress",
+    "BrowserMissing",
     "CrawledPage",
     "Explanation",
     "FakeFetcher",
@@ -37,6 +40,7 @@ __all__ = [
     "Fetcher",
     "FolderFetcher",
     "Found",
+    "Freshness",
     "HttpFetcher",
     "IngestError",
     "KnownPage",
@@ -53,6 +57,7 @@ __all__ = [
     "check_scope",
     "crawl",
     "explain",
+    "find_browser",
     "html_to_markdown",
     "map_site",
     "normal_url",

@@ -9,8 +9,10 @@ from concurrent.futures import Executor
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
+from pathlib import Path
 from typing import Literal
 
+from ingest.browser import Render, find_browser
 from ingest.discovery import Lists, Source, copies_of
 from ingest.errors import BadInput
 from ingest.extract import Selectors
@@ -22,16 +24,19 @@ from ingest.ledger import MemoryLedger, PageLedger
 from ingest.llms_txt import is_llms_txt
 from ingest.models import CrawledPage, Fetcher, Outcome, SkippedPage
 from ingest.pace import Politeness
+from ingest.rendering import Renderer
 from ingest.scope import Scope
 from ingest.session import Session, SessionFetcher
 from ingest.start import Opened, open_start, policy_for
+from ingest.urls import Origin, origin
 from ingest.visit import Visitor
 
-__all__ = ["Discover", "Prefer", "RobotsMode", "Settings", "check_scope", "crawl", "open_crawl", "stream"]
+__all__ = ["Discover", "Prefer", "Revisit", "RobotsMode", "Settings", "check_scope", "crawl", "open_crawl", "stream"]
 
 RobotsMode = Literal["obey", "ignore"]
 Discover = Literal["all", "links"]
 Prefer = Literal["html", "markdown"]
+Revisit = Literal["all", "due", "force"]
 _BATCH = 1_000  # files of a folder listed at once
 
 
@@ -48,6 +53,8 @@ class Settings:
     fetcher: Fetcher | None = None
     executor: Executor | None = None
     selectors: Selectors | None = None
+    revisit: Revisit = "all"
+    render: Render = "auto"
 
     def __post_init__(self) -> None:
         if self.concurrency < 1:
@@ -56,10 +63,12 @@ class Settings:
             ("robots", ("obey", "ignore")),
             ("discover", ("all", "links")),
             ("prefer", ("html", "markdown")),
+            ("revisit", ("all", "due", "force")),
+            ("render", ("never", "auto", "always")),
         ):
             value = getattr(self, name)
             if value not in values:
-                raise BadInput(f"{name} is {value!r}; it must be {values[0]!r} or {values[1]!r}")
+                raise BadInput(f"{name} is {value!r}; it must be {' or '.join(map(repr, values))}")
 
 
 async def crawl(
@@ -76,6 +85,8 @@ async def crawl(
     prefer: Prefer = "html",
     concurrency: int = 8,
     robots: RobotsMode = "obey",
+    revisit: Revisit = "all",
+    render: Render = "auto",
     politeness: Politeness | None = None,
     session: Session | None = None,
     open_ledger: Callable[[], Awaitable[PageLedger]] | None = None,
@@ -91,18 +102,24 @@ async def crawl(
     `ignore_query` follows links without their query. `discover="links"` reads neither sitemaps nor llms.txt;
     `prefer="markdown"` takes a page's markdown where the site has it, which has no anchors.
     `open_ledger` gives the memory of earlier crawls; it is called once the start page is known to be crawlable,
-    so that a refused start leaves no trace.
+    so that a refused start leaves no trace. Of the pages that it knows, `revisit` takes up all; those that are
+    "due" (never stored, not had the last time, changed by the site's own lists, or old for how rarely they change);
+    or all by "force", as if they had changed.
     `politeness` is how each host is asked (default: `concurrency` at once); `session` are credentials for the
     origin of `url` (default: the file that SYNCLINE_SESSION names).
     `fetcher` replaces HTTP; `executor` runs the conversion of pages (default: the event loop's threads).
     `content_selector` and `remove_selector` are CSS: what of each page is its content, and what is not.
+    `render` runs the scripts of pages in a browser: "auto" of those that are empty without, where the extra
+    `syncline[render]` and a Chromium are there; "always" of all, and BrowserMissing where they are not.
     Raises BadInput for arguments that are wrong as typed, before anything is sent, and StartRefused where the
     start URL cannot be crawled.
     """
     if limit is not None and limit < 1:
         raise BadInput(f"limit is {limit}; it must be at least 1")
     selectors = Selectors(content_selector, remove_selector).check()
-    settings = Settings(concurrency, robots, discover, prefer, politeness, session, fetcher, executor, selectors)
+    settings = Settings(
+        concurrency, robots, discover, prefer, politeness, session, fetcher, executor, selectors, revisit, render
+    )
     if max_depth == 0:  # nothing that a list names would be taken
         settings = replace(settings, discover="links")
     given = read_given(url, path_regex, include, exclude, max_depth, subdomains=subdomains, ignore_query=ignore_query)
@@ -140,6 +157,8 @@ async def open_crawl(
     """Everything that a crawl needs, once its start was found crawlable. `watch` is told of each address found."""
     start = given.scope.start
     client = settings.fetcher or given.fetcher
+    program = _browser(settings, given)
+    renderer: Renderer | None = None
     own = client is None
     if client is None:
         client = HttpFetcher(concurrency=settings.concurrency, policy=await policy_for(start))
@@ -153,7 +172,11 @@ async def open_crawl(
             politeness=settings.politeness,
             executor=settings.executor,
             selectors=settings.selectors,
+            force=settings.revisit == "force",
         )
+        if program is not None:
+            renderer = _renderer(program, visitor, settings, origin(start) if session is not None else None)
+            visitor.render_with(renderer)
         lists = Lists(visitor.fetcher, visitor.robots, given.scope, settings.executor)
         opened = await _opened(visitor, lists, given)
         # An llms-full.txt as the start is asked for instead of the pages that it repeats.
@@ -168,13 +191,18 @@ async def open_crawl(
             lists=_found_lists(lists, llms) if searched else None,
             copies=copies,
             follow=given.follow and not full,
+            due_for=visitor.extractor if settings.revisit == "due" else None,
             watch=watch,
         )
         await frontier.open(start=opened.page, listed=opened.listed)
         yield visitor, frontier, lists
     finally:
-        if own:
-            await client.aclose()
+        try:
+            if renderer is not None:
+                await renderer.aclose()
+        finally:
+            if own:
+                await client.aclose()
 
 
 async def stream(
@@ -199,6 +227,25 @@ async def stream(
             yield SkippedPage(trap.url, Outcome.SKIPPED, f"{trap.reason}; {trap.left_out:,} links were left out")
     finally:
         await lanes.aclose()
+
+
+def _browser(settings: Settings, given: Given) -> Path | None:
+    if given.fetcher is None:
+        return find_browser(settings.render)
+    if settings.render == "always":
+        raise BadInput(f"{given.scope.start} is local, and only pages of a website are rendered: leave render out")
+    return None
+
+
+def _renderer(program: Path, visitor: Visitor, settings: Settings, withheld: Origin | None) -> Renderer:
+    return Renderer(
+        program,
+        visitor.fetcher,
+        visitor.robots,
+        always=settings.render == "always",
+        withheld=withheld,
+        at_once=settings.concurrency,
+    )
 
 
 async def _opened(visitor: Visitor, lists: Lists, given: Given) -> Opened:

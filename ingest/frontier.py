@@ -10,7 +10,7 @@ from ingest.ledger import KnownPage, PageLedger
 from ingest.markdown_page import markdown_copies
 from ingest.models import CrawledPage, Outcome, SkippedPage
 from ingest.scope import Scope
-from ingest.sitemaps import Listed
+from ingest.sitemaps import Listed, changed_at
 from ingest.traps import Budget, Trap
 from ingest.urls import identity
 from ingest.visit import Visit
@@ -43,6 +43,7 @@ class Frontier:
 
     `lists` are the site's lists of its pages: they are read when the start page is settled, after its links.
     `copies` are markdown copies of pages, by the page's identity. With `follow` off, no links are followed.
+    With `due_for`, the version of the extraction in use, pages of earlier crawls that are not due are left alone.
     `watch` is told of each address that is new to this crawl.
     """
 
@@ -54,17 +55,20 @@ class Frontier:
         lists: AsyncIterable[Source] | None = None,
         copies: Mapping[str, str] | None = None,
         follow: bool = True,
+        due_for: str | None = None,
         watch: Callable[[Found], None] | None = None,
     ) -> None:
         self._ledger = ledger
         self._scope = scope
         self._lists = lists
         self._follow = follow
+        self._due_for = due_for
         self._watch = watch
         self._ready: deque[KnownPage] = deque()
         self._may_hold_more = True
         # Addresses as hashes: a site's addresses would not fit in memory, their hashes do.
         self._depths: dict[int, int] = {}
+        self._unnamed: set[int] = set()  # pages of earlier crawls that nothing has named so far
         self._chains: dict[int, tuple[int, ...]] = {}
         self._replaced: set[int] = set()
         self._contents: dict[str, str] = {}
@@ -82,20 +86,21 @@ class Frontier:
         return self._budget.traps
 
     async def open(self, *, start: str | None, listed: AsyncIterable[Source] | None = None) -> None:
-        """Begin with the start page or with what a given list names, then every page of earlier crawls that is in
-        scope (promise E3)."""
+        """Begin with the start page, then every page of earlier crawls that is in scope (promise E3), or that is due
+        of these, and what a given list names."""
         if start is not None:
             self._start = identity(start)
             await self._discover([start], depth=0, source="start", forced=True)
-        if listed is not None:
-            async for source in listed:
-                await self._discover_listed(source, depth=0)
         async for batch in self._ledger.known():
             found = [entry for entry in batch if entry[0] != self._start and self._revisits(entry[0])]
             self._depths.update((hash(url), depth) for url, _, depth in found)
-            await self._ledger.discover(found)
+            self._unnamed.update(hash(url) for url, _, _ in found)
+            await self._ledger.revisit(found, extractor=self._due_for)
             for url, _, depth in found:
                 self._tell(url, depth, "known", "")
+        if listed is not None:
+            async for source in listed:
+                await self._discover_listed(source, depth=0)
         self.counted = await self._ledger.counted()
 
     async def take(self, count: int) -> Sequence[KnownPage]:
@@ -115,9 +120,10 @@ class Frontier:
             return await self._skip(visit, Outcome.DUPLICATE, "the markdown copy of a page")
         if usable:
             self._note_copies(visit)
-        if self._follow:
-            links = [self._scope.followed(link) for link in visit.links]
-            await self._discover(links, depth=depth + 1, found_on=known.url)
+        await self._discover_links(visit.links, known.url, depth=depth + 1, follow=self._follow)
+        if known.stored and visit.outcome in (Outcome.FAILED, Outcome.QUARANTINED):
+            # The last good version stays, and what it links to is linked to.
+            await self._discover_links(known.links, known.url, depth=depth + 1, follow=False)
         if known.url == self._start and self._lists is not None:
             async for source in self._lists:
                 await self._discover_listed(source, depth=1)
@@ -164,6 +170,8 @@ class Frontier:
         if outcome is Outcome.UNCHANGED:
             # Only then: validators of what was not stored would turn the next answer into a 304 for it.
             facts |= {"etag": visit.etag, "last_modified": visit.last_modified}
+            if tuple(visit.links) != tuple(visit.known.links):
+                facts["links"] = visit.links
         elif outcome in (Outcome.SKIPPED, Outcome.DUPLICATE):
             self._note_replaced(visit.known)
         known = {name: value for name, value in facts.items() if value is not None}
@@ -199,6 +207,13 @@ class Frontier:
             times = dict(listed)
             await self._discover(list(times), depth=depth, source=source.name, times=times)
 
+    async def _discover_links(self, links: Sequence[str], found_on: str, *, depth: int, follow: bool) -> None:
+        """Add what a page links to; with `follow` off, only note that it is linked to."""
+        if not follow and not self._unnamed:
+            return
+        followed = [self._scope.followed(link) for link in links]
+        await self._discover(followed, depth=depth, found_on=found_on, follow=follow)
+
     async def _discover(
         self,
         addresses: Sequence[str],
@@ -207,24 +222,36 @@ class Frontier:
         source: str = "link",
         forced: bool = False,
         found_on: str = "",
+        follow: bool = True,
         times: Mapping[str, str] | None = None,
     ) -> None:
-        """Add what is new to the frontier, and what was known as farther from the start."""
-        found = []
+        """Add what is new to the frontier, what was known as farther from the start, and what is said of a page of an
+        earlier crawl: that something names it, and when it changed. With `follow` off, only that."""
+        found: list[tuple[str, str, int]] = []
+        listed: dict[str, float] = {}
         for address in addresses:
             url, rule = self._admitted(address)
             known_as = self._depths.get(hash(url), _UNKNOWN)
-            if known_as <= depth or (not forced and (rule is None or hash(url) in self._is_copy)):
+            if known_as == _NEVER or (not forced and (rule is None or hash(url) in self._is_copy)):
+                continue
+            written = (times or {}).get(address, "")
+            changed = changed_at(written)
+            nearer = follow and depth < known_as
+            named = hash(url) in self._unnamed and url != found_on
+            if not nearer and not named and changed is None:
                 continue
             if known_as == _UNKNOWN and not forced and self._budget.admit(url, found_on=found_on) is not None:
                 self._depths[hash(url)] = _NEVER
                 continue
-            found.append((url, address, depth))
-            self._depths[hash(url)] = depth
+            self._unnamed.discard(hash(url))
+            if changed is not None:
+                listed[url] = changed
             if known_as == _UNKNOWN:
-                self._tell(url, depth, source, rule or "", (times or {}).get(address, ""))
+                self._tell(url, depth, source, rule or "", written)
+            self._depths[hash(url)] = min(depth, known_as) if follow else known_as
+            found.append((url, address, self._depths[hash(url)]))
         if found:
-            await self._ledger.discover(found)
+            await self._ledger.discover(found, listed=listed)
             self._may_hold_more = True
 
     def _judge(self, address: str) -> tuple[str, str | None]:

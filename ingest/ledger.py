@@ -51,6 +51,10 @@ class KnownPage(Protocol):
     def links(self) -> Sequence[str]:
         """Addresses that the page linked to."""
 
+    @property
+    def gone(self) -> bool:
+        """True where an earlier visit found the page gone, and it has not been there since."""
+
 
 class PageLedger(Protocol):
     """Frontier and fetch facts of one crawl. `stored` is written by the page swap of the store, not here."""
@@ -58,9 +62,16 @@ class PageLedger(Protocol):
     def known(self) -> AsyncIterator[Sequence[tuple[str, str, int]]]:
         """Every page known from earlier crawls as (url, address, depth), in order of discovery, batched."""
 
-    async def discover(self, found: Sequence[tuple[str, str, int]]) -> None:
-        """Add (url, address, depth) to the frontier. Of an address that this crawl already knows, only the
-        depth may change, to a smaller one."""
+    async def revisit(self, known: Sequence[tuple[str, str, int]], *, extractor: str | None = None) -> None:
+        """Take pages of earlier crawls up again, which says nothing of a link to them. With `extractor`, the
+        version of the extraction, those that are not due are left alone: they are settled as they are."""
+
+    async def discover(
+        self, found: Sequence[tuple[str, str, int]], *, listed: Mapping[str, float] | None = None
+    ) -> None:
+        """Add (url, address, depth) to the frontier: something names these addresses. Of one that this crawl
+        already knows, the depth may become smaller. `listed` says by url when a list of the site's says that the
+        page changed (Unix time): one that was left alone as not due, and was fetched before that, is due."""
 
     async def take(self, count: int, *, max_depth: int | None = None) -> Sequence[KnownPage]:
         """The next at most `count` addresses, in order of discovery, none of them taken twice in this run.
@@ -68,8 +79,9 @@ class PageLedger(Protocol):
 
     async def settle(self, url: str, outcome: str, reason: str, facts: Mapping[str, object]) -> None:
         """Record that this crawl is done with `url` without storing it. `facts` may hold `etag`,
-        `last_modified` and `fetched_at` (Unix time), `alias_of` for a duplicate, and `gone`: True where the
-        visit is positive evidence that the page is not to be kept (promise E3)."""
+        `last_modified` and `fetched_at` (Unix time), `links` where an unchanged page has other ones now,
+        `alias_of` for a duplicate, and `gone`: True where the visit is positive evidence that the page is not to
+        be kept (promise E3)."""
 
     async def holder(self, content_hash: str) -> str | None:
         """The URL of the page that the store holds with this content, or None."""
@@ -92,6 +104,7 @@ class _Address:
     content_hash: str | None = None
     extractor: str | None = None
     links: Sequence[str] = ()
+    gone: bool = False
 
 
 class MemoryLedger:
@@ -107,7 +120,12 @@ class MemoryLedger:
         for batch in earlier:
             yield batch
 
-    async def discover(self, found: Sequence[tuple[str, str, int]]) -> None:
+    async def revisit(self, known: Sequence[tuple[str, str, int]], *, extractor: str | None = None) -> None:
+        """There was no earlier crawl."""
+
+    async def discover(
+        self, found: Sequence[tuple[str, str, int]], *, listed: Mapping[str, float] | None = None
+    ) -> None:
         """Add what was not seen before, and bring nearer what waits."""
         for url, address, depth in found:
             waiting = self._frontier.get(url)

@@ -11,6 +11,7 @@ __all__ = [
     "FetchRequest",
     "FetchResponse",
     "Fetcher",
+    "Freshness",
     "MarkdownPage",
     "Outcome",
     "SkippedPage",
@@ -73,6 +74,16 @@ class MarkdownPage:
     generator: str = ""
 
 
+class Freshness(StrEnum):
+    """What a page is against what the store holds of it. `back`: it was gone, and is there again."""
+
+    NEW = "new"
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+    GONE = "gone"
+    BACK = "back"
+
+
 class Outcome(StrEnum):
     """Why a page that was taken up is not in the stream as a `CrawledPage`."""
 
@@ -115,6 +126,8 @@ class CrawledPage:
     breadcrumb: Sequence[str] = ()
     modified: str = ""  # when the page says that it was last changed, ISO 8601; `last_modified` is the header
     generator: str = ""
+    rendered: bool = False  # read as its scripts made it, in a browser
+    freshness: Freshness = Freshness.NEW  # new, changed or back
 
     @property
     def metadata(self) -> dict[str, object]:
@@ -127,6 +140,7 @@ class CrawledPage:
             "breadcrumb": list(self.breadcrumb),
             "modified": self.modified,
             "generator": self.generator,
+            "rendered": self.rendered,
         }
         facts.update({name: value for name, value in said.items() if value})
         return facts

@@ -13,13 +13,22 @@ from urllib.parse import parse_qsl, urlsplit
 from ingest.charset import sniff_encoding
 from ingest.models import FetchResponse, MarkdownPage
 
-__all__ = ["Finding", "challenge", "login_redirect", "looks_missing", "not_a_page", "same_text"]
+__all__ = [
+    "LEAST",
+    "Finding",
+    "challenge",
+    "login_redirect",
+    "looks_missing",
+    "needs_scripts",
+    "not_a_page",
+    "same_text",
+]
 
 _START = 1_445  # bytes by which the kind of a resource is told (MIME Sniffing standard, "resource header")
 _BINARY = bytes([*range(0x09), 0x0B, *range(0x0E, 0x1B), *range(0x1C, 0x20)])
 _HEAD = 65_536  # bytes of a document in which signs are looked for
 _FEW = 600  # characters of text that a challenge, a login form or a shell has at most
-_LEAST = 200  # characters of text that a page has which does without JavaScript
+LEAST = 200  # characters of text that a page has which does without JavaScript
 _SHORT = 2_000  # characters of text that a page may have which says that there is none
 _ALIKE = 0.8  # share of words that two answers have in common where they are one template
 
@@ -76,6 +85,7 @@ _SHELL = re.compile(
     rb"\s*</|<app-root[^>]{0,200}>\s*</",
     re.IGNORECASE,
 )
+_LOADING = re.compile(r"\W*(?:loading|please wait)\W*(?:\w+\W*){0,3}", re.IGNORECASE)
 _NOSCRIPT = re.compile(rb"<noscript[^>]{0,200}>(.{0,2000}?)</noscript", re.IGNORECASE | re.DOTALL)
 _MISSING = re.compile(
     r"\b404\b|\bnot (?:be )?found\b|\b(?:page|document|file|topic|url) (?:(?:you\W+\w+ )?(?:\w+ ){0,4})?"
@@ -126,8 +136,8 @@ def not_a_page(response: FetchResponse, page: MarkdownPage) -> Finding | None:
         return Finding("a login form instead of the page")
     if _PARKED.search(head):
         return Finding("a parked domain's placeholder instead of the page")
-    if len(text) < _LEAST and b"<script" in head.lower():
-        if _SHELL.search(head):
+    if len(text) < LEAST and b"<script" in head.lower():
+        if _SHELL.search(head) or _LOADING.fullmatch(text):
             return Finding("an empty shell that only JavaScript fills", own=True)
         unscripted = [inside.decode("utf-8", "replace") for inside in _NOSCRIPT.findall(head)]
         if any(_NEEDS_SCRIPT.search(said) for said in (*unscripted, text)):
@@ -135,6 +145,12 @@ def not_a_page(response: FetchResponse, page: MarkdownPage) -> Finding | None:
     if not any(character.isalnum() for character in text):
         return Finding("no text was found in it", own=True)
     return None
+
+
+def needs_scripts(response: FetchResponse, page: MarkdownPage) -> bool:
+    """True for the site's own page that has no text as it came, and scripts that may make some."""
+    wrong = not_a_page(response, page)
+    return wrong is not None and wrong.own and b"<script" in response.body.lower()
 
 
 def login_redirect(source: str, target: str, status: int) -> bool:

@@ -6,8 +6,11 @@ expanded or fetched, so entities can neither read files nor grow. The time is li
 """
 
 import re
+import time
 import zlib
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from html import unescape
 from types import MappingProxyType
 from typing import Literal, NamedTuple
@@ -15,7 +18,7 @@ from typing import Literal, NamedTuple
 from ingest.charset import decode_text
 from ingest.urls import resolve
 
-__all__ = ["MAX_SITEMAP_BYTES", "SITEMAP_ACCEPT", "Listed", "Sitemap", "read_sitemap"]
+__all__ = ["MAX_SITEMAP_BYTES", "SITEMAP_ACCEPT", "Listed", "Sitemap", "changed_at", "read_sitemap"]
 
 MAX_SITEMAP_BYTES = 50 * 1024 * 1024
 """Most bytes read of one sitemap, after decompression: the protocol's own bound."""
@@ -47,6 +50,8 @@ _INDEXED = frozenset({("sitemap", "loc"), ("sitemapindex", "loc")})
 _TIMES = frozenset({("url", "lastmod"), ("sitemap", "lastmod"), ("item", "pubdate"), ("entry", "updated")})
 _ENTRIES = frozenset({"url", "sitemap", "item", "entry"})
 _Role = Literal["page", "sitemap"]
+_DATE = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?$")
+_DAY = 86_400.0
 
 
 class Listed(NamedTuple):
@@ -89,6 +94,35 @@ def read_sitemap(body: bytes, url: str, content_type: str = "") -> Sitemap | Non
         tuple(Listed(*entry) for entry in sitemaps.items()),
         whole and scanner.closed,
     )
+
+
+def changed_at(written: str) -> float | None:
+    """When a list says that a page changed, as Unix time; None where it does not say, or says what cannot be.
+
+    ISO 8601 as in sitemaps (W3C Note on date and time formats) and Atom, RFC 5322 as in RSS; without a zone it is
+    UTC. What names a day, a month or a year only is its end: the page may have changed at any time until then. A
+    time that begins more than a day from now cannot be.
+    """
+    written = written.strip()
+    if not written:
+        return None
+    try:
+        if (date := _DATE.match(written)) is not None:
+            year, month, day = (int(part) if part else None for part in date.groups())
+            began = datetime(year or 0, month or 1, day or 1, tzinfo=UTC)
+            days = 1 if day else 31 if month else 366
+            ended = began + timedelta(days=days)
+        else:
+            began = ended = _moment(written)
+        return ended.timestamp() if began.timestamp() <= time.time() + _DAY else None
+    except (ValueError, OverflowError, TypeError):
+        return None
+
+
+def _moment(written: str) -> datetime:
+    read = datetime.fromisoformat if written[:1].isdigit() and written[4:5] == "-" else parsedate_to_datetime
+    moment = read(written)
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def _unpacked(body: bytes) -> tuple[bytes, bool]:

@@ -6,7 +6,6 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from http import HTTPStatus
 from typing import Literal
 
@@ -16,15 +15,16 @@ from ingest.extract import Selectors
 from ingest.ledger import KnownPage
 from ingest.markdown_page import MARKDOWN_ACCEPT, declared_copy, is_markdown
 from ingest.missing import MissingPages, Probe
-from ingest.models import CrawledPage, Fetcher, FetchRequest, FetchResponse, MarkdownPage, Outcome
+from ingest.models import CrawledPage, Fetcher, FetchRequest, FetchResponse, Freshness, MarkdownPage, Outcome
 from ingest.pace import Politeness
 from ingest.page import EXTRACTOR, content_hash, is_page, read_page
 from ingest.polite import WORTH_RETRYING, PoliteFetcher
 from ingest.quarantine import Finding, challenge, login_redirect, not_a_page
+from ingest.rendering import Renderer
 from ingest.robots import RobotsPolicy, forbids_ai_input, robots_rules
 from ingest.urls import identity, resolve, same_host
 
-__all__ = ["Freshness", "Visit", "Visitor"]
+__all__ = ["Visit", "Visitor"]
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PERMANENT = frozenset({301, 308})
@@ -33,15 +33,6 @@ _LINK = re.compile(r"<([^>]*)>((?:\s*;\s*[^\s=;,]+(?:\s*=\s*(?:\"[^\"]*\"|[^\s;,
 _IS_CANONICAL = re.compile(
     r";\s*rel\s*=\s*(?:\"(?:[^\"]*\s)?canonical(?:\s[^\"]*)?\"|canonical(?:$|[\s;]))", re.IGNORECASE
 )
-
-
-class Freshness(StrEnum):
-    """What a page is against what the store holds of it."""
-
-    NEW = "new"
-    CHANGED = "changed"
-    UNCHANGED = "unchanged"
-    GONE = "gone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,18 +60,20 @@ class Visit:
 
     @property
     def freshness(self) -> Freshness | None:
-        """New, changed, unchanged or gone; None where the visit does not tell: what is stored stays."""
+        """What the visit tells of the page; None where it does not tell: what is stored stays."""
         if self.page is not None:
-            return Freshness.CHANGED if self.known.stored else Freshness.NEW
+            return self.page.freshness
         if self.outcome is Outcome.UNCHANGED:
-            return Freshness.UNCHANGED
+            return Freshness.BACK if self.known.gone else Freshness.UNCHANGED
         return Freshness.GONE if self.gone else None
 
 
 class Visitor:
     """Visits addresses through one fetcher, politely. Conversion runs in `executor`, off the event loop.
 
-    `fetcher` is how everything else of the crawl asks the site, too: in turn, and again where that helps.
+    `fetcher` is how everything else of the crawl asks the site, too: in turn, and again where that helps. With
+    `force`, no page is asked for by its validators, and each is taken as changed. `extractor` is the version of the
+    extraction.
     `concurrency` is the most requests at once to one host where `politeness` is not given.
     """
 
@@ -91,6 +84,7 @@ class Visitor:
         robots: Literal["obey", "ignore"] = "obey",
         prefer: Literal["html", "markdown"] = "html",
         selectors: Selectors | None = None,
+        force: bool = False,
         concurrency: int = 8,
         politeness: Politeness | None = None,
         executor: Executor | None = None,
@@ -107,9 +101,17 @@ class Visitor:
         self._kept: dict[str, FetchResponse] = {}
         self._accept = {"Accept": MARKDOWN_ACCEPT} if prefer == "markdown" else {}
         self._selectors = selectors or Selectors()
-        self._extractor = EXTRACTOR + self._selectors.version + ("-markdown" if prefer == "markdown" else "")
+        self._force = force
+        self.extractor = EXTRACTOR + self._selectors.version + ("-markdown" if prefer == "markdown" else "")
         self.copies: Mapping[str, str] = {}
         """Markdown copies of pages that the site lists, by the identity of the page."""
+        self._renderer: Renderer | None = None
+
+    def render_with(self, renderer: Renderer) -> None:
+        """Run the scripts of the pages that `renderer` wants. One that wants all makes a version of its own."""
+        self._renderer = renderer
+        if renderer.always:
+            self.extractor += "-rendered"
 
     def keep(self, response: FetchResponse) -> None:
         """Use this answer, once, instead of asking for its address again."""
@@ -146,7 +148,7 @@ class Visitor:
             address = target
 
     def _headers(self, known: KnownPage) -> dict[str, str]:
-        return _validators(known, self._extractor) | self._accept
+        return ({} if self._force else _validators(known, self.extractor)) | self._accept
 
     async def _confirmed(self, canonical: str, url: str) -> str | None:
         """The canonical address of the page `url`, where that may be believed.
@@ -203,7 +205,14 @@ class Visitor:
         if target is not None:
             return Probe("", target)
         kind = response.headers.get("content-type", "")
-        return Probe((await self._read(response, kind)).markdown) if is_page(kind) else None
+        if not is_page(kind):
+            return None
+        page = await self._read(response, kind)
+        renderer = self._renderer_for(response, page)
+        if renderer is not None:
+            rendering = await renderer.render(response)
+            page = await self._read(rendering.response, rendering.kind)
+        return Probe(page.markdown)
 
     async def _judge(self, known: KnownPage, response: FetchResponse) -> Visit:
         status = response.status
@@ -227,7 +236,22 @@ class Visitor:
         if self._obeys and forbids_ai_input(response.headers.get("content-signal", "")):
             reason = "the header Content-Signal says ai-input=no"
             return Visit(known, outcome=Outcome.SKIPPED, reason=reason, gone=True)
-        return await self._weigh(known, response, await self._read(response, kind))
+        page = await self._read(response, kind)
+        renderer = self._renderer_for(response, page)
+        if renderer is None or not renderer.always:
+            visit = await self._weigh(known, response, page)
+            if renderer is None or visit.outcome is not Outcome.QUARANTINED:
+                return visit
+        rendering = await renderer.render(response)
+        rendered = rendering.page(await self._read(rendering.response, rendering.kind), page)
+        visit = await self._weigh(known, rendering.response, rendered)
+        if visit.outcome is Outcome.QUARANTINED:
+            return replace(visit, reason=f"{visit.reason}, in a browser, too")
+        return visit if visit.page is None else replace(visit, page=replace(visit.page, rendered=True))
+
+    def _renderer_for(self, response: FetchResponse, page: MarkdownPage) -> Renderer | None:
+        renderer = self._renderer
+        return renderer if renderer is not None and renderer.wants(response, page) else None
 
     async def _weigh(self, known: KnownPage, response: FetchResponse, page: MarkdownPage) -> Visit:
         rules = robots_rules(response.headers.get("x-robots-tag", ""))
@@ -266,9 +290,10 @@ class Visitor:
             reason = "noindex: the page asks not to be indexed"
             return replace(visit, outcome=Outcome.SKIPPED, reason=reason, gone=True)
         digest = content_hash(page)
-        if known.stored and known.content_hash == digest and known.extractor == self._extractor:
+        same = known.stored and known.content_hash == digest and known.extractor == self.extractor
+        if same and not self._force:
             return replace(visit, outcome=Outcome.UNCHANGED, reason="the same content as before")
-        return replace(visit, page=_crawled(known, visit, page, digest, self._extractor))
+        return replace(visit, page=_crawled(known, visit, page, digest, self.extractor))
 
 
 def _redirected(known: KnownPage, response: FetchResponse) -> Visit:
@@ -312,6 +337,7 @@ def _crawled(known: KnownPage, visit: Visit, page: MarkdownPage, digest: str, ex
         breadcrumb=page.breadcrumb,
         modified=page.modified,
         generator=page.generator,
+        freshness=Freshness.BACK if known.gone else Freshness.CHANGED if known.stored else Freshness.NEW,
     )
 
 

@@ -111,7 +111,8 @@ class _Copy:
 def _pairs(value: object) -> dict[str, object] | None:
     """The named parts of a mapping, a pydantic model or a dataclass; None for anything else."""
     if isinstance(value, BaseModel):
-        return dict(value)
+        omits = {name: field.exclude_if for name, field in type(value).model_fields.items()}
+        return {name: item for name, item in value if (omit := omits.get(name)) is None or not omit(item)}
     if isinstance(value, Mapping):
         return {str(key): item for key, item in value.items()}
     if is_dataclass(value) and not isinstance(value, type):

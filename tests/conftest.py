@@ -52,6 +52,7 @@ def clean_environment(open_folder: Path) -> Iterator[None]:
             if name not in KEPT and (name.startswith(SCRUBBED) or name.lower() in PROXIES):
                 patch.delenv(name)
         patch.setenv("SYNCLINE_DATA", str(open_folder / "data"))
+        patch.setenv("SYNCLINE_CHROMIUM", "none")  # a test that renders says so
         yield
 
 

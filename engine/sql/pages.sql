@@ -13,14 +13,14 @@ ON CONFLICT (entity_id, url_hash) DO UPDATE SET
     last_modified = EXCLUDED.last_modified, content_hash = EXCLUDED.content_hash, metadata = EXCLUDED.metadata,
     markdown = EXCLUDED.markdown, anchors = EXCLUDED.anchors, links = EXCLUDED.links, depth = EXCLUDED.depth,
     extractor = EXCLUDED.extractor, chunk_settings = EXCLUDED.chunk_settings, settled = EXCLUDED.settled,
-    fetched_at = EXCLUDED.fetched_at, missing_since = NULL,
+    fetched_at = EXCLUDED.fetched_at, missing_since = NULL, missed = false,
     changed_at = CASE WHEN page.content_hash IS DISTINCT FROM EXCLUDED.content_hash THEN now() ELSE page.changed_at END
 RETURNING id;
 
 -- name: get_page
 SELECT page.url, entity.name AS entity, coalesce(page.metadata ->> 'title', '') AS title, page.state, page.reason,
        page.metadata, CASE WHEN page.content_hash IS NOT NULL THEN page.markdown END AS markdown, page.anchors,
-       page.aliases, page.fetched_at, page.changed_at, page.missing_since
+       page.aliases, page.fetched_at, page.changed_at, page.missing_since, page.orphan_since
 FROM syncline.page JOIN syncline.entity ON entity.id = page.entity_id
 WHERE page.url_hash = %(url_hash)s
 ORDER BY (page.content_hash IS NOT NULL) DESC, page.fetched_at DESC NULLS LAST
@@ -40,7 +40,7 @@ SELECT entity.name, entity.connection_id, entity.start_url,
        (SELECT count(*) FROM syncline.page WHERE entity_id = entity.id AND content_hash IS NOT NULL) AS pages,
        (SELECT count(*) FROM syncline.record WHERE entity_id = entity.id) AS records,
        (SELECT max(fetched_at) FROM syncline.page WHERE entity_id = entity.id) AS fetched_at,
-       entity.crawl_options IS NOT NULL AS unfinished
+       entity.crawl_options AS options, NOT entity.crawl_finished AS unfinished
 FROM syncline.entity ORDER BY entity.name, entity.connection_id;
 
 -- name: resolve_entity

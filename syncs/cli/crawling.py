@@ -1,5 +1,6 @@
 """`syncline crawl`: calls the site crawl sync; there is no second path."""
 
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated
 
@@ -9,7 +10,7 @@ import ingest
 from engine import PostgresEngine, describe_choice
 from syncs import Runtime
 from syncs.cli.options import Db, Debug, Json, MaxCost
-from syncs.cli.output import notice, print_json, run_with_engine, show
+from syncs.cli.output import WRONG, fail, notice, print_json, run_with_engine, show
 from syncs.cli.progress import crawl_display
 from syncs.cli.scope_options import (
     Concurrency,
@@ -22,6 +23,7 @@ from syncs.cli.scope_options import (
     PathRegex,
     Prefer,
     RemoveSelector,
+    Render,
     Robots,
     Subdomains,
 )
@@ -63,9 +65,14 @@ def crawl(
         str | None,
         typer.Option(help="provider[:model][@dimensions]. Default: the store's own.", show_default=False),
     ] = None,
+    render: Render = "auto",
     robots: Robots = "obey",
     content_selector: ContentSelector = None,
     remove_selector: RemoveSelector = None,
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="Ask only for known pages that may have changed by now, and for new ones.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Fetch every page anew and store it, changed or not.")] = False,
     prune: Annotated[
         bool, typer.Option("--prune", help="Take out stored pages, too, that are outside of this crawl's scope.")
     ] = False,
@@ -81,6 +88,8 @@ def crawl(
     debug: Debug = False,
 ) -> None:
     """Crawl a website, or a folder of this machine, into the database."""
+    if refresh and force:
+        fail("--refresh leaves out pages that --force would fetch: give one of the two.", WRONG)
     asked = {
         "url": url,
         "name": name,
@@ -94,7 +103,9 @@ def crawl(
         "discover": discover,
         "prefer": prefer,
         "concurrency": concurrency,
+        "render": render,
         "robots": robots,
+        "revisit": "due" if refresh else "force" if force else "all",
         "content_selector": content_selector,
         "remove_selector": remove_selector,
         "local": True,
@@ -106,11 +117,7 @@ def crawl(
     }
 
     async def work(engine: PostgresEngine) -> int:
-        # What is wrong as typed is said before a database is opened.
-        validated(site_crawl.input_adapter, asked, error=InvalidInput, sync=site_crawl.id, run_id="none")
-        ingest.check_scope(url, path_regex, include or (), exclude or (), max_depth)
-        if embedder is not None:
-            describe_choice(embedder)
+        _check(asked, embedder)
         if robots == "ignore":
             notice("robots.txt is ignored on request: do this on a site of your own only.")
         notice(await engine.describe_embedder())
@@ -131,6 +138,15 @@ def crawl(
     run_with_engine(work, db=db, debug=debug, embedder=embedder)
 
 
+def _check(asked: Mapping[str, object], embedder: str | None) -> None:
+    """What is wrong as typed, or not there, is said before a database is opened."""
+    found = validated(site_crawl.input_adapter, asked, error=InvalidInput, sync=site_crawl.id, run_id="none")
+    ingest.check_scope(found.url, found.path_regex, found.include, found.exclude, found.max_depth)
+    ingest.find_browser(found.render)
+    if embedder is not None:
+        describe_choice(embedder)
+
+
 def _show(report: CrawlReport) -> None:
     pages, chunks, vectors = report.pages, report.chunks, report.embeddings
     cost = f", ${vectors.cost_usd:.4f}" if vectors.cost_usd else ""
@@ -145,6 +161,8 @@ def _show(report: CrawlReport) -> None:
         f"  pages       {pages.discovered:,} taken up: {pages.stored:,} stored, {pages.unchanged:,} unchanged"
         f", {pages.duplicate:,} duplicate, {pages.skipped:,} skipped, "
         f"{pages.quarantined:,} quarantined, {pages.failed:,} failed; {pages.waiting:,} waiting"
+        + (f"; {pages.not_due:,} not due" if pages.not_due else "")
+        + (f"; {pages.back:,} back" if pages.back else "")
         + (f"; {pages.deleted:,} left the store" if pages.deleted else "")
     )
     show(

@@ -18,7 +18,7 @@ from ingest import BadInput, IngestError
 from syncs.errors import InvalidInput, SyncError, UnknownSync, UnusableApp
 from syncs.redaction import without_secrets
 
-__all__ = ["fail", "notice", "print_json", "run", "run_with_engine", "show"]
+__all__ = ["WRONG", "fail", "notice", "print_json", "run", "run_with_engine", "show"]
 
 WRONG_INPUT = (
     BadInput,

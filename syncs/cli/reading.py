@@ -7,6 +7,7 @@ from typing import Annotated, cast
 import typer
 
 import ingest
+from ingest.browser import Render as Renders
 from ingest.crawler import Discover as Discovers
 from ingest.crawler import Prefer as Prefers
 from ingest.crawler import RobotsMode
@@ -23,6 +24,7 @@ from syncs.cli.scope_options import (
     PathRegex,
     Prefer,
     RemoveSelector,
+    Render,
     Robots,
     Subdomains,
 )
@@ -34,6 +36,7 @@ __all__ = ["explain", "map_", "scrape"]
 def scrape(
     url: Annotated[str, typer.Argument(help="The page's URL, or an HTML or markdown file.", show_default=False)],
     prefer: Prefer = "html",
+    render: Render = "auto",
     robots: Robots = "obey",
     content_selector: ContentSelector = None,
     remove_selector: RemoveSelector = None,
@@ -48,6 +51,7 @@ def scrape(
             max_depth=0,
             discover="links",
             prefer=cast("Prefers", prefer),
+            render=cast("Renders", render),
             robots=cast("RobotsMode", robots),
             concurrency=1,
             content_selector=content_selector,

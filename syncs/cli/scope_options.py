@@ -15,6 +15,7 @@ __all__ = [
     "PathRegex",
     "Prefer",
     "RemoveSelector",
+    "Render",
     "Robots",
     "Subdomains",
 ]
@@ -48,4 +49,8 @@ IgnoreQuery = Annotated[bool, typer.Option("--ignore-query", help="Follow links 
 Discover = Annotated[str, typer.Option(help="'all', or 'links' to read neither sitemaps nor llms.txt.")]
 Prefer = Annotated[str, typer.Option(help="'html', or 'markdown' where the site has it, without anchors.")]
 Concurrency = Annotated[int, typer.Option(min=1, max=256, help="At most N requests at a time.")]
+Render = Annotated[
+    str,
+    typer.Option(help="Run pages' scripts in a browser: 'auto' where a page is empty without, 'never', 'always'."),
+]
 Robots = Annotated[str, typer.Option(help="'obey', or 'ignore' on a site of your own.")]

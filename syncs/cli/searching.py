@@ -59,8 +59,10 @@ def page(
             fail(f"{url} is not stored{reason}. Known sites are listed by syncline sites.")
         if json:
             print_json(found)
-        else:
-            show(str(found["markdown"]))
+            return
+        show(str(found["markdown"]))
+        if found["orphan_since"] is not None:
+            notice(f"Nothing on its site links to this page any more, as of {found['orphan_since']:%Y-%m-%d %H:%M}.")
 
     run_with_engine(work, db=db, debug=debug)
 

@@ -49,6 +49,14 @@ class SiteCrawlIn(BaseModel):
         "html", description="'markdown' takes a page's markdown where the site has it; it has no anchors."
     )
     concurrency: int = Field(8, ge=1, le=256, description="Requests under way at once.")
+    render: Literal["never", "auto", "always"] = Field(
+        "auto", description="Run the scripts of pages that are empty without them, where a browser is there."
+    )
+    revisit: Literal["all", "due", "force"] = Field(
+        "all",
+        description="Which known pages are asked for: 'due' leaves out those that can be taken for unchanged, 'force' "
+        "stores every page anew.",
+    )
     robots: Literal["obey", "ignore"] = Field("obey", description="'ignore' is for a site of one's own.")
     content_selector: str | None = Field(None, description="CSS selector of what is a page's content.")
     remove_selector: str | None = Field(None, description="CSS selector of what is taken out of each page.")
@@ -75,7 +83,8 @@ class CrawlData(BaseModel):
 
 class PageCounts(BaseModel):
     """Addresses by what became of them. discovered = stored + unchanged + duplicate + skipped + quarantined +
-    failed; `waiting` is what a limit, a cap or an interruption left, outside the sum."""
+    failed; `waiting` is what a limit, a cap or an interruption left, and `not_due` what a refresh left alone, outside
+    the sum. `back` are stored pages that had been gone."""
 
     discovered: int = 0
     stored: int = 0
@@ -86,6 +95,8 @@ class PageCounts(BaseModel):
     failed: int = 0
     waiting: int = 0
     deleted: int = 0
+    back: int = Field(0, exclude_if=lambda count: not count)
+    not_due: int = Field(0, exclude_if=lambda count: not count)
 
 
 class ChunkCounts(BaseModel):

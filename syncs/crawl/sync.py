@@ -18,6 +18,10 @@ __all__ = ["CrawlInterrupted", "entity_name", "site_crawl"]
 
 MOST_FAILURES = 5  # texts that were not embedded, named in the notes
 
+# What is of this run and not kept for the next, and what is kept but does not make it another crawl.
+_OF_THE_RUN = frozenset({"return_pages", "name", "local", "prune", "max_gone", "plan"})
+_INCIDENTAL = ("concurrency", "max_cost")
+
 
 class CrawlInterrupted(asyncio.CancelledError):
     """The crawl was cancelled; `report` says what was done, all of which is kept."""
@@ -38,6 +42,7 @@ async def execute(ctx: SyncContext[SiteCrawlIn]) -> SiteCrawlOut:
     if not asked.local and ingest.site_url(asked.url).startswith("file:"):
         raise ingest.BadInput(f"{asked.url} is a folder or file of this machine; say local=True if that is meant")
     ingest.check_scope(asked.url, asked.path_regex, asked.include, asked.exclude)
+    ingest.find_browser(asked.render)
     if not asked.plan:
         return await _run(_Crawl(ctx, engine))
     async with engine.rehearse() as rehearsal:
@@ -77,6 +82,7 @@ async def _fill(crawl: "_Crawl") -> bool:
                 connection_id=CONNECTION, name=crawl.entity, most=asked.max_gone, prune=asked.prune
             )
         )
+        await crawl.mark_orphans()
     if tally.failed:
         tally.set_aside(await engine.embed_failures(connection_id=CONNECTION, name=crawl.entity, limit=MOST_FAILURES))
     return not tally.cut_off
@@ -101,10 +107,8 @@ class _Crawl:
             name=self.entity,
             start_url=ingest.site_url(asked.url),
             run_id=self.ctx.run_id,
-            options=asked.model_dump(
-                exclude={"return_pages", "concurrency", "name", "local", "prune", "max_gone", "plan", "max_cost"},
-                mode="json",
-            ),
+            options=asked.model_dump(exclude=set(_OF_THE_RUN), mode="json"),
+            incidental=_INCIDENTAL,
         )
         self._ledger = ledger
         self._before = await ledger.counted()
@@ -115,9 +119,19 @@ class _Crawl:
     async def report(self, status: CrawlStatus | None = None) -> CrawlReport:
         """What was done so far."""
         waiting = await self._ledger.waiting() if self._ledger is not None else 0
-        status = status or self._status(waiting)
-        report = self.tally.report(run_id=self.ctx.run_id, entity=self.entity, status=status, waiting=waiting)
+        not_due = await self._ledger.passed_over() if self._ledger is not None else 0
+        status = status or self._status(waiting, not_due)
+        report = self.tally.report(
+            run_id=self.ctx.run_id, entity=self.entity, status=status, waiting=waiting, not_due=not_due
+        )
         return report.model_copy(update={"planned": self.ctx.context.plan})
+
+    async def mark_orphans(self) -> None:
+        """Mark the pages that nothing names, where every page was visited."""
+        if self._ledger is None or self.ctx.context.revisit == "due":
+            return
+        if self._status(await self._ledger.waiting()) == "complete":
+            self.tally.orphaned(await self._ledger.mark_orphans())
 
     async def end(self, *, finished: bool) -> None:
         """Let go of the ledger, once."""
@@ -125,9 +139,9 @@ class _Crawl:
         if ledger is not None:
             await ledger.end(finished=finished)
 
-    def _status(self, waiting: int) -> CrawlStatus:
+    def _status(self, waiting: int, not_due: int = 0) -> CrawlStatus:
         asked = self.ctx.context
-        if not self.tally.usable and not self._before:
+        if not self.tally.usable and not self._before and not not_due:
             return "failed"
         if self.tally.transient or self.tally.incomplete:
             return "partial"
@@ -148,7 +162,9 @@ async def _stream(crawl: _Crawl, executor: Executor | None) -> None:
         discover=asked.discover,
         prefer=asked.prefer,
         concurrency=asked.concurrency,
+        render=asked.render,
         robots=asked.robots,
+        revisit=asked.revisit,
         open_ledger=crawl.open_ledger,
         executor=executor,
         content_selector=asked.content_selector,

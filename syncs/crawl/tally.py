@@ -1,13 +1,13 @@
 """What a crawl has done so far, counted as its report counts it."""
 
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 
 from engine import SyncReport
 from engine.errors import CostCeiling
 from engine.models import RetireReport
-from ingest import CrawledPage, Outcome, SkippedPage
+from ingest import CrawledPage, Freshness, Outcome, SkippedPage
 from syncs.crawl.models import (
     ChunkCounts,
     CrawlReport,
@@ -32,6 +32,7 @@ class Tally:
         self._left_out: list[LeftOut] = []
         self._written = SyncReport()
         self.fetched = 0
+        self.rendered = 0
         self.stored = 0
         self.embedded = 0
         self.transient = False
@@ -39,11 +40,15 @@ class Tally:
         self.cut_off = False
         self.notes: list[str] = []
         self._left = RetireReport()
+        self._read: deque[Freshness] = deque()  # of pages that are not stored yet, in their order
+        self._stored_as: Counter[Freshness] = Counter()
 
     def take(self, page: CrawledPage | SkippedPage) -> None:
         """Count a page of the stream. A page to be stored counts once it is."""
         if isinstance(page, CrawledPage):
             self.fetched += 1
+            self._read.append(page.freshness)
+            self.rendered += page.rendered
             return
         self._outcomes[page.outcome] += 1
         count_pages(page.outcome.value)
@@ -52,8 +57,9 @@ class Tally:
             self._left_out.append(LeftOut(url=page.url, outcome=page.outcome.value, reason=page.reason))
 
     def wrote(self, pages: int, report: SyncReport) -> None:
-        """Count a committed page swap."""
+        """Count a committed swap of so many pages, the first that were taken and not yet written."""
         self.stored += pages
+        self._stored_as.update(self._read.popleft() for _ in range(min(pages, len(self._read))))
         count_pages("stored", pages)
         self._written += report
 
@@ -65,6 +71,14 @@ class Tally:
             self.notes.append(
                 f"{report.refused:,} stored pages are gone from the site, and none was taken out: they are more than "
                 "the share that may leave at once. Look at the site; a higher --max-gone (max_gone) lets them go."
+            )
+
+    def orphaned(self, pages: int) -> None:
+        """Say how many stored pages nothing names."""
+        if pages:
+            self.notes.append(
+                f"Stored pages that no page of this crawl links to and no list names: {pages:,}. They answer as ever, "
+                "and stay; syncline page says of each since when."
             )
 
     def stopped(self, ceiling: CostCeiling) -> None:
@@ -112,10 +126,11 @@ class Tally:
             "embedded": self.embedded,
         }
 
-    def report(self, *, run_id: str, entity: str, status: CrawlStatus, waiting: int) -> CrawlReport:
+    def report(self, *, run_id: str, entity: str, status: CrawlStatus, waiting: int, not_due: int = 0) -> CrawlReport:
         """The document of `crawl --json`. A page that was read and not stored is waiting."""
         counts = {outcome.value: self._outcomes[outcome] for outcome in Outcome}
         written = self._written
+        rendered = [f"Pages read as a browser shows them, once their scripts had run: {self.rendered:,}."]
         return CrawlReport(
             run_id=run_id,
             entity=entity,
@@ -125,6 +140,8 @@ class Tally:
                 stored=self.stored,
                 waiting=waiting,
                 deleted=self._left.pages,
+                back=self._stored_as[Freshness.BACK],
+                not_due=not_due,
                 **counts,
             ),
             chunks=ChunkCounts(
@@ -144,5 +161,5 @@ class Tally:
             ),
             seconds=round(time.monotonic() - self._started, 3),
             skipped=self._left_out,
-            notes=self.notes,
+            notes=[*self.notes, *(rendered if self.rendered else ())],
         )

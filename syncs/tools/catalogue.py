@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 
+from syncs.crawl import site_crawl
 from syncs.runtime import Runtime
 from syncs.tools.explaining import explain_tool
+from syncs.tools.refreshing import refresh_tool
 from syncs.tools.running import sync_tool
 from syncs.tools.stored import page_tool, runs_tool, search_tool, sites_tool, status_tool
 from syncs.tools.tool import Tool, by_name
@@ -14,7 +16,8 @@ _MAKERS = (search_tool, page_tool, sites_tool, status_tool, runs_tool, explain_t
 
 
 def catalogue(runtime: Runtime, *, read_only: bool = False) -> list[Tool]:
-    """The tools of a runtime: those that change nothing, and one for each sync that is registered.
+    """The tools of a runtime: those that change nothing, one for each sync that is registered, and, where the site
+    crawl is among them, one that refreshes a site.
 
     With `read_only`, the syncs are left out. Raises `DuplicateSync` where two tools would have one name, and
     `InvalidSyncDefinition` where a sync's input cannot be told to an agent.
@@ -22,6 +25,8 @@ def catalogue(runtime: Runtime, *, read_only: bool = False) -> list[Tool]:
     tools = [make(runtime) for make in _MAKERS]
     if not read_only:
         tools += [sync_tool(runtime, key) for key in runtime.syncs]
+        crawls = [key for key, sync in runtime.syncs.items() if sync is site_crawl]
+        tools += [refresh_tool(runtime, key) for key in crawls[:1]]
     return list(by_name(tools).values())
 
 

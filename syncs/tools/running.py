@@ -18,7 +18,7 @@ from syncs.tools.schema import root_object
 from syncs.tools.tool import Report, Tool
 from syncs.tools.untrusted import plain
 
-__all__ = ["sync_tool"]
+__all__ = ["CrawlAnswer", "crawl_answer", "run_sync", "sync_tool"]
 
 MOST_CHARACTERS = 16_000
 MOST_SKIPPED = 20
@@ -61,7 +61,7 @@ def _generic_tool(runtime: Runtime, key: str, sync: Sync[Any, Any]) -> Tool:
     whole = _takes_object(sync, key)
 
     async def run(asked: Any, report: Report | None) -> SyncAnswer:
-        run_id, output = await _run(runtime, key, asked if whole else asked.input, report)
+        run_id, output = await run_sync(runtime, key, asked if whole else asked.input, report)
         given = sync.output_adapter.dump_python(output)
         everything = snapshot(given, sys.maxsize)
         cut = len(json.dumps(everything)) > MOST_CHARACTERS
@@ -88,8 +88,8 @@ def _crawl_tool(runtime: Runtime, key: str) -> Tool:
     arguments = create_model("CrawlArguments", __config__=ConfigDict(extra="forbid"), **fields)
 
     async def run(asked: BaseModel, report: Report | None) -> CrawlAnswer:
-        run_id, output = await _run(runtime, key, {**asked.model_dump(), "return_pages": "none"}, report)
-        return _crawl_answer(run_id, output)
+        run_id, output = await run_sync(runtime, key, {**asked.model_dump(), "return_pages": "none"}, report)
+        return crawl_answer(run_id, output)
 
     return Tool(
         name=_name(key),
@@ -105,7 +105,7 @@ def _crawl_tool(runtime: Runtime, key: str) -> Tool:
     )
 
 
-async def _run(runtime: Runtime, key: str, asked: object, report: Report | None) -> tuple[str, Any]:
+async def run_sync(runtime: Runtime, key: str, asked: object, report: Report | None) -> tuple[str, Any]:
     """Run a sync to its end, telling `report` on the way; leaving early cancels the run."""
     handle = runtime.start(key, asked)
     try:
@@ -119,7 +119,8 @@ async def _run(runtime: Runtime, key: str, asked: object, report: Report | None)
                 pass  # until its end is written
 
 
-def _crawl_answer(run_id: str, output: SiteCrawlOut) -> CrawlAnswer:
+def crawl_answer(run_id: str, output: SiteCrawlOut) -> CrawlAnswer:
+    """What an agent is told of a crawl: bounded, and its texts as data."""
     listed = [
         left_out.model_copy(update={"url": plain(left_out.url, 500), "reason": plain(left_out.reason)})
         for left_out in output.report.skipped[:MOST_SKIPPED]

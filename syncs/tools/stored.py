@@ -16,7 +16,16 @@ from syncs.runtime import Runtime
 from syncs.tools.tool import Report, Tool, ToolError
 from syncs.tools.untrusted import NOTICE, marked, plain
 
-__all__ = ["page_tool", "runs_tool", "search_tool", "sites_tool", "status_tool"]
+__all__ = [
+    "Text",
+    "no_such_site",
+    "page_tool",
+    "runs_tool",
+    "search_tool",
+    "site_name",
+    "sites_tool",
+    "status_tool",
+]
 
 MOST_HIT_CHARACTERS = 24_000  # shared by all hits of one answer
 MOST_SITES = 50
@@ -67,7 +76,7 @@ def search_tool(runtime: Runtime) -> Tool:
     """Sections that answer a question, with where they are and how fresh they are."""
 
     async def run(asked: SearchArguments, report: Report | None) -> SearchAnswer:
-        site = asked.site and _site_name(asked.site)
+        site = asked.site and site_name(asked.site)
         try:
             hits = await runtime.engine.search(
                 asked.query, entity=site, k=asked.k, mode=asked.mode, filter=asked.filter
@@ -75,7 +84,7 @@ def search_tool(runtime: Runtime) -> Tool:
         except (InvalidQuery, UnknownEntity) as error:
             if site is None:
                 raise
-            raise ToolError(await _no_such_site(runtime.engine, site)) from error
+            raise ToolError(await no_such_site(runtime.engine, site)) from error
         limit = MOST_HIT_CHARACTERS // max(1, len(hits))
         return SearchAnswer(results=[_hit(hit, limit) for hit in hits])
 
@@ -111,6 +120,7 @@ class PageAnswer(BaseModel):
     total_characters: int
     fetched_at: datetime | None = Field(description="When the page was last seen on its site.")
     changed_at: datetime | None = Field(description="When its content last changed.")
+    orphan_since: datetime | None = Field(description="Since when nothing on its site links to it; null where it does.")
 
 
 def page_tool(runtime: Runtime) -> Tool:
@@ -138,6 +148,7 @@ def page_tool(runtime: Runtime) -> Tool:
             total_characters=len(markdown),
             fetched_at=found["fetched_at"],
             changed_at=found["changed_at"],
+            orphan_since=found["orphan_since"],
         )
 
     return Tool(
@@ -292,12 +303,13 @@ def _hit(hit: SearchHit, limit: int) -> Hit:
     )
 
 
-def _site_name(asked: str) -> str:
+def site_name(asked: str) -> str:
     """A site as asked for, by name or by URL; a URL in its normal form, as the store has it."""
     return normal_url(asked) if asked.lower().startswith(("http://", "https://")) else asked
 
 
-async def _no_such_site(engine: Engine, site: str) -> str:
+async def no_such_site(engine: Engine, site: str) -> str:
+    """What to say of a site that there is not, naming the nearest."""
     rows = await engine.sites()
     names = [name for row in rows for name in (row["name"], row["start_url"]) if name]
     return f"no site is called {site!r}; {did_you_mean(site, names)} sites lists them; crawl a new one first"

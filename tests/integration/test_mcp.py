@@ -182,7 +182,7 @@ def test_over_stdio_an_agent_crawls_searches_and_reads(site_server, chain, comma
             assert info is not None
             assert info.name == "syncline"
             tools = {tool.name: tool for tool in (await client.list_tools()).tools}
-            assert list(tools) == ["search", "page", "sites", "status", "runs", "explain", "site_crawl"]
+            assert list(tools) == ["search", "page", "sites", "status", "runs", "explain", "site_crawl", "refresh_site"]
             assert tools["search"].annotations.read_only_hint
             assert not tools["site_crawl"].annotations.read_only_hint
             assert tools["site_crawl"].annotations.open_world_hint

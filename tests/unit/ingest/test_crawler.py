@@ -78,6 +78,7 @@ class Row:
     content_hash: str | None = None
     extractor: str | None = None
     links: Sequence[str] = ()
+    gone: bool = False
 
 
 @dataclass
@@ -89,6 +90,7 @@ class RecordingLedger:
     frontier: list[str] = field(default_factory=list)
     opened: int = 0
     taken: list[str] = field(default_factory=list)
+    extractors: list[str | None] = field(default_factory=list)
 
     async def open(self) -> "RecordingLedger":
         self.opened += 1
@@ -106,7 +108,13 @@ class RecordingLedger:
     async def known(self) -> AsyncIterator[Sequence[tuple[str, str, int]]]:
         yield [(row.url, row.address, row.depth) for row in self.rows.values()]
 
-    async def discover(self, found: Sequence[tuple[str, str, int]]) -> None:
+    async def revisit(self, known: Sequence[tuple[str, str, int]], *, extractor: str | None = None) -> None:
+        self.extractors.append(extractor)
+        await self.discover(known)
+
+    async def discover(
+        self, found: Sequence[tuple[str, str, int]], *, listed: Mapping[str, float] | None = None
+    ) -> None:
         for url, address, depth in found:
             row = self.rows.setdefault(url, Row(url, address, depth))
             self.rows[url] = replace(row, depth=min(row.depth, depth))
@@ -409,6 +417,19 @@ def test_a_304_gives_the_links_that_are_stored() -> None:
     assert told(run_stored(ledger, fetcher)) == [":unchanged", "a:unchanged", "b"]
     sent = {asked.url: asked.headers for asked in fetcher.requests}
     assert sent[BASE + "a"] == {"If-None-Match": '"1"'}
+
+
+@pytest.mark.promise("C9")
+def test_a_forced_crawl_asks_without_validators_and_takes_every_page_as_changed() -> None:
+    pages = {"": page("start", "a"), "a": answer(200, page("a"), etag='"1"')}
+    ledger = RecordingLedger()
+    run_stored(ledger, pages)
+    fetcher = site(pages)
+    assert told(run_stored(ledger, fetcher, revisit="force")) == ["", "a"]
+    assert all(not asked.headers for asked in fetcher.requests if asked.url.startswith(BASE))
+    assert told(run_stored(ledger, site(pages), revisit="due")) == [":unchanged", "a:unchanged"]
+    first, forced, due = ledger.extractors
+    assert (first, forced, due) == (None, None, ledger.rows[BASE].extractor)
 
 
 @pytest.mark.promise("C10")

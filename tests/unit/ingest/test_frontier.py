@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from ingest.discovery import Source
 from ingest.frontier import Frontier
 from ingest.ledger import KnownPage, MemoryLedger
 from ingest.models import CrawledPage, Outcome, SkippedPage
 from ingest.scope import Scope
+from ingest.sitemaps import Listed
 from ingest.visit import Visit
 
 BASE = "https://x.org/docs/"
@@ -27,6 +29,7 @@ class Known:
     content_hash: str | None = None
     extractor: str | None = None
     links: tuple[str, ...] = ()
+    gone: bool = False
 
 
 class Ledger(MemoryLedger):
@@ -37,10 +40,24 @@ class Ledger(MemoryLedger):
         self.earlier = [(BASE + name, BASE + name, 3) for name in earlier]
         self.holders = dict(holders or {})
         self.settled: list[tuple[str, str, dict[str, object]]] = []
+        self.named: list[str] = []
+        self.listed: dict[str, float] = {}
+        self.extractor: str | None = ""
 
     async def known(self) -> AsyncIterator[Sequence[tuple[str, str, int]]]:
         for entry in self.earlier:
             yield [entry]
+
+    async def revisit(self, known: Sequence[tuple[str, str, int]], *, extractor: str | None = None) -> None:
+        self.extractor = extractor
+        await super().discover(known)
+
+    async def discover(
+        self, found: Sequence[tuple[str, str, int]], *, listed: Mapping[str, float] | None = None
+    ) -> None:
+        self.named += [url.removeprefix(BASE) for url, _, _ in found]
+        self.listed |= listed or {}
+        await super().discover(found)
 
     async def settle(self, url: str, outcome: str, reason: str, facts: Mapping[str, object]) -> None:
         self.settled.append((url, outcome, dict(facts)))
@@ -111,6 +128,82 @@ def test_pages_of_earlier_crawls_are_revisited_without_a_link_where_they_are_in_
 
     ledger = Ledger(["b", "old", "", "a"])
     assert run(use, ledger, exclude=("old",)) == [(BASE, 0), (BASE + "b", 3), (BASE + "a", 3)]
+
+
+@pytest.mark.promise("E3")
+def test_a_page_of_an_earlier_crawl_is_named_once_by_another_page_and_not_by_itself() -> None:
+    ledger = Ledger(["a", "b", "c", "d"])
+
+    async def use(frontier: Frontier) -> list[str]:
+        start, a, b, c, _ = await frontier.take(5)
+        await frontier.settle(page(start, links=[BASE + "a"]))
+        await frontier.settle(page(a, links=[BASE + "a", BASE + "a?utm_source=x", BASE + "b#there"]))
+        await frontier.settle(page(b, links=[BASE + "a", BASE + "b"]))
+        await frontier.settle(page(c, links=[BASE + "c"]))
+        return ledger.named
+
+    assert run(use, ledger) == ["", "a", "b"]
+
+
+@pytest.mark.promise("C9", "E3")
+@pytest.mark.parametrize("outcome", [Outcome.UNCHANGED, Outcome.FAILED, Outcome.QUARANTINED])
+def test_what_stays_stored_goes_on_naming_what_it_links_to(outcome: Outcome) -> None:
+    ledger = Ledger(["a"])
+
+    async def use(frontier: Frontier) -> list[str]:
+        start, _ = await frontier.take(2)
+        stored = Known(start.url, start.address, stored=True, links=(BASE + "a", BASE + "new"))
+        links = stored.links if outcome is Outcome.UNCHANGED else ()
+        await frontier.settle(Visit(stored, outcome=outcome, links=links))
+        return ledger.named
+
+    assert run(use, ledger) == (["", "a", "new"] if outcome is Outcome.UNCHANGED else ["", "a"])
+
+
+def test_links_that_are_not_followed_name_what_is_known() -> None:
+    ledger = Ledger(["a"])
+
+    async def main() -> list[str]:
+        frontier = Frontier(ledger, Scope(BASE), follow=False)
+        await frontier.open(start=BASE)
+        await frontier.settle(page(await one(frontier), links=[BASE + "a", BASE + "new"]))
+        return ledger.named
+
+    assert asyncio.run(main()) == ["", "a"]
+
+
+@pytest.mark.promise("C9")
+def test_the_links_of_a_page_that_did_not_change_are_kept_where_they_did() -> None:
+    ledger = Ledger()
+
+    async def use(frontier: Frontier) -> list[object]:
+        start = await one(frontier)
+        stored = Known(start.url, start.address, stored=True, links=(BASE + "a",))
+        for links in ((BASE + "a",), (BASE + "b",)):
+            await frontier.settle(Visit(stored, outcome=Outcome.UNCHANGED, links=links))
+        return [facts.get("links") for _, _, facts in ledger.settled]
+
+    assert run(use, ledger) == [None, (BASE + "b",)]
+
+
+@pytest.mark.promise("C3")
+def test_when_a_sitemap_says_that_a_page_changed_is_told_to_the_ledger() -> None:
+    ledger = Ledger(["a"])
+
+    async def lists() -> AsyncIterator[Source]:
+        written = ["2024-05-01T00:00:00Z", "2024-05-01", "soon", ""]
+        listed = [Listed(BASE + name, modified) for name, modified in zip("abcd", written, strict=True)]
+        yield Source("sitemap", BASE + "sitemap.xml", listed)
+
+    async def main() -> dict[str, float]:
+        frontier = Frontier(ledger, Scope(BASE), lists=lists(), due_for="v2")
+        await frontier.open(start=BASE)
+        await frontier.settle(page(await one(frontier)))
+        return ledger.listed
+
+    assert asyncio.run(main()) == {BASE + "a": 1714521600.0, BASE + "b": 1714521600.0 + 86400}
+    assert ledger.named == ["", "a", "b", "c", "d"]
+    assert ledger.extractor == "v2"
 
 
 @pytest.mark.promise("C6")

@@ -21,6 +21,7 @@ class Known:
     content_hash: str | None = None
     extractor: str | None = None
     links: tuple[str, ...] = ()
+    gone: bool = False
 
     @property
     def address(self) -> str:

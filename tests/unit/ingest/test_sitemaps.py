@@ -3,10 +3,11 @@
 import gzip
 import time
 import tracemalloc
+from datetime import UTC, datetime
 
 import pytest
 
-from ingest.sitemaps import MAX_SITEMAP_BYTES, Sitemap, read_sitemap
+from ingest.sitemaps import MAX_SITEMAP_BYTES, Sitemap, changed_at, read_sitemap
 
 pytestmark = pytest.mark.promise("C3")
 
@@ -198,6 +199,37 @@ def test_a_bomb_is_read_up_to_the_cap_only() -> None:
     assert [page.address for page in found.pages] == [A]
     assert not found.whole
     assert peak < 6 * MAX_SITEMAP_BYTES
+
+
+@pytest.mark.promise("C9")
+@pytest.mark.parametrize(
+    ("written", "moment"),
+    [
+        ("2024-05-01T10:30:00+02:00", "2024-05-01T08:30:00+00:00"),
+        ("2024-05-01T10:30:00.125Z", "2024-05-01T10:30:00.125+00:00"),
+        ("2024-05-01T10:30:00", "2024-05-01T10:30:00+00:00"),
+        ("2024-05-01T10:30Z", "2024-05-01T10:30:00+00:00"),
+        (" 2024-05-01 ", "2024-05-02T00:00:00+00:00"),  # the page may have changed at any time of that day
+        ("2024-05", "2024-06-01T00:00:00+00:00"),
+        ("2023", "2024-01-02T00:00:00+00:00"),
+        ("Wed, 01 May 2024 10:30:00 +0200", "2024-05-01T08:30:00+00:00"),
+        ("Wed, 01 May 2024 10:30:00 GMT", "2024-05-01T10:30:00+00:00"),
+    ],
+)
+def test_the_time_that_a_list_gives_is_read(written: str, moment: str) -> None:
+    assert changed_at(written) == datetime.fromisoformat(moment).timestamp()
+
+
+@pytest.mark.parametrize(
+    "written", ["", " ", "soon", "2024-13-01", "9999-12-31", "2099-01-01T00:00:00Z", "0000", "1e9"]
+)
+def test_a_time_that_cannot_be_is_none(written: str) -> None:
+    assert changed_at(written) is None
+
+
+def test_today_is_a_time_that_can_be() -> None:
+    today = datetime.now(UTC)
+    assert (changed_at(f"{today:%Y-%m-%d}") or 0) > today.timestamp()
 
 
 def test_more_addresses_than_the_protocol_allows_are_read() -> None:

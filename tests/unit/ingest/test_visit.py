@@ -4,16 +4,16 @@ import asyncio
 from collections.abc import Mapping
 from concurrent.futures import Executor, Future
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
 from ingest.errors import FetchError
 from ingest.fetcher import FakeFetcher
-from ingest.models import Fetcher, FetchRequest, FetchResponse, Outcome
+from ingest.models import Fetcher, FetchRequest, FetchResponse, Freshness, Outcome
 from ingest.page import EXTRACTOR, content_hash, html_to_markdown
-from ingest.visit import Freshness, Visit, Visitor
+from ingest.visit import Visit, Visitor
 
 A = "https://x.org/docs/a"
 HTML = {"content-type": "text/html"}
@@ -32,6 +32,7 @@ class Known:
     content_hash: str | None = None
     extractor: str | None = None
     links: tuple[str, ...] = ()
+    gone: bool = False
 
 
 STORED = Known(
@@ -414,6 +415,10 @@ def plain(text: str) -> FetchResponse:
         (answer(200, HTML, PAGE + "<p>more</p>"), STORED, Freshness.CHANGED, False),
         (answer(200, HTML, PAGE), STORED, Freshness.UNCHANGED, False),
         (answer(304), STORED, Freshness.UNCHANGED, False),
+        (answer(200, HTML, PAGE), Known(gone=True), Freshness.BACK, False),
+        (answer(200, HTML, PAGE + "<p>more</p>"), replace(STORED, gone=True), Freshness.BACK, False),
+        (answer(304), replace(STORED, gone=True), Freshness.BACK, False),
+        (answer(404), replace(STORED, gone=True), Freshness.GONE, True),
         (answer(404), STORED, Freshness.GONE, True),
         (answer(410), STORED, Freshness.GONE, True),
         (answer(200, {**HTML, "x-robots-tag": "noindex"}, PAGE), STORED, Freshness.GONE, True),

@@ -83,7 +83,9 @@ async def move(ctx: SyncContext[Point]) -> dict[str, int]:
 def test_every_sync_is_a_tool_with_its_own_input_and_a_valid_name() -> None:
     runtime = Runtime(engine=MockEngine(), syncs={"my.add/2": of(add), "move": of(move), "site_crawl": site_crawl})
     tools = {tool.name: tool for tool in catalogue(runtime)}
-    assert list(tools) == ["search", "page", "sites", "status", "runs", "explain", "my_add_2", "move", "site_crawl"]
+    assert list(tools) == [
+        "search", "page", "sites", "status", "runs", "explain", "my_add_2", "move", "site_crawl", "refresh_site",
+    ]  # fmt: skip
     assert tools["my_add_2"].input_schema["properties"]["input"] == {"items": {"type": "integer"}, "type": "array"}
     assert list(tools["move"].input_schema["properties"]) == ["x", "y"]
     assert {tool.name for tool in catalogue(runtime, read_only=True)} == READING
@@ -98,7 +100,7 @@ def test_an_agent_decides_only_what_is_named_for_it() -> None:
     # Whoever adds an option to the crawl decides here whether an agent, which a page may talk to, has it too.
     assert set(SiteCrawlIn.model_fields) - set(crawl.input_schema["properties"]) == {
         "concurrency", "content_selector", "local", "max_gone", "max_size", "prune", "remove_selector",
-        "return_pages", "robots", "target_size",
+        "render", "return_pages", "revisit", "robots", "target_size",
     }  # fmt: skip
     for name, value in (("return_pages", "all"), ("robots", "ignore"), ("local", True)):
         assert f"{name}: Extra inputs are not permitted" in refusal(crawl, {"url": URL, name: value})

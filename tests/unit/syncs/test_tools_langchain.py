@@ -31,7 +31,7 @@ async def filled() -> Runtime:
 def test_tools_are_invoked_with_content_and_artifact() -> None:
     async def main() -> None:
         tools = {tool.name: tool for tool in langchain_tools(await filled())}
-        assert list(tools) == ["search", "page", "sites", "status", "runs", "explain", "site_crawl"]
+        assert list(tools) == ["search", "page", "sites", "status", "runs", "explain", "site_crawl", "refresh_site"]
         assert list(tools["search"].args) == ["query", "site", "k", "mode", "filter"]
         found = await tools["search"].ainvoke({"query": "token"})
         assert json.loads(found)["results"][0]["site"] == "notes"
