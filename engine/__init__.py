@@ -16,6 +16,7 @@ from engine.errors import (
     UnknownEmbedder,
     UnknownEntity,
 )
+from engine.limits import Limits
 from engine.mock import MockEngine
 from engine.models import Embeddings, GcReport, PageInput, RecordInput, SearchHit, SyncReport
 from engine.protocols import Embedder, Engine
@@ -40,6 +41,7 @@ __all__ = [
     "InvalidFilter",
     "InvalidQuery",
     "InvalidRecord",
+    "Limits",
     "MockEngine",
     "PageInput",
     "PostgresEngine",

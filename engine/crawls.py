@@ -58,7 +58,7 @@ class PostgresLedger:
 
     def __init__(self, database: Database, connection: Connection, entity: int, name: str, run_id: str) -> None:
         self._database = database
-        self._held = connection  # keeps the crawl's lock for as long as this process lives
+        self._held = connection  # its transaction keeps the crawl's lock for as long as this process lives
         self._entity = entity
         self._lock = [CRAWL_LOCK, entity % 2**31]
         self._name = name
@@ -71,8 +71,8 @@ class PostgresLedger:
         """Take the crawl's lock and its number; EngineError where another process is crawling the entity."""
         try:
             # The server takes a moment to notice that a killed process, and with it its lock, is gone.
-            await self._held.execute("SELECT set_config('lock_timeout', %s, false)", [LOCK_TIMEOUT])
-            await self._held.execute("SELECT pg_advisory_lock(%s::int, %s::int)", self._lock)
+            await self._held.execute("SELECT set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
+            await self._held.execute("SELECT pg_advisory_xact_lock(%s::int, %s::int)", self._lock)
         except psycopg.errors.LockNotAvailable:
             raise EngineError(f"{self._name} is being crawled by another process: wait for it, or stop it.") from None
         except psycopg.Error as error:
@@ -88,7 +88,7 @@ class PostgresLedger:
         finally:
             # A closed session's lock is gone only once the server has noticed; the next crawl may begin before.
             with suppress(psycopg.Error):  # a broken session holds no lock
-                await self._held.execute("SELECT pg_advisory_unlock(%s::int, %s::int)", self._lock)
+                await self._held.execute("ROLLBACK")
             await self._held.close()
 
     async def known(self) -> AsyncIterator[Sequence[tuple[str, str, int]]]:

@@ -7,33 +7,42 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, LiteralString, TypeVar
 
 import psycopg
 from pgvector.psycopg import register_vector_async
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import dict_row
-from psycopg.sql import SQL, Composed
+from psycopg.sql import SQL, Composed, Literal
 from psycopg_pool import AsyncConnectionPool
 
 from engine.embedded import EmbeddedServer
 from engine.errors import StoreUnavailable
 from engine.failures import describe_dsn, is_passing, parse_dsn, reason_of, store_error
 from engine.lexemes import register_lexemes
+from engine.limits import Limits
 from engine.migrate import migrate
 from engine.telemetry import transaction_span
 
-__all__ = ["Connection", "Database"]
-
+__all__ = ["PATIENT", "Connection", "Database"]
 
 Connection = psycopg.AsyncConnection[dict[str, Any]]
 Result = TypeVar("Result")
 
-CONNECT_TIMEOUT = 10
-POOL_SIZE = 8
-POOL_TIMEOUT = 30.0
+# A server that is gone without a word is noticed within about a minute.
+REACHED = MappingProxyType(
+    {"connect_timeout": 10, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+)
+PREPARED_AFTER = 5  # executions
 TRIES = 5
 FIRST_PAUSE = 0.1  # seconds at most before the second try; twice as long before each further one
+
+PATIENT = (
+    "SELECT set_config(name, '0', true) FROM pg_settings "
+    "WHERE name IN ('idle_in_transaction_session_timeout', 'transaction_timeout')"
+)
+"""For a transaction that waits for something else than the database: that is not idleness."""
 
 _DSN = re.compile(r"postgres(ql)?:|\s*\w+\s*=|.*://")
 
@@ -42,11 +51,18 @@ class Database:
     """A pool of connections to a migrated store, opened on first use.
 
     `url` is a DSN, or a folder for an embedded server; None means `DATABASE_URL`, else the embedded server in
-    the user's data folder. Everything raises StoreUnavailable, never an error of the driver.
+    the user's data folder. `limits` are the environment's where there are none. Everything raises StoreUnavailable,
+    never an error of the driver.
+
+    Nothing outlives its transaction on a connection, neither a setting nor a lock, and behind a pooler no prepared
+    statement: a pooler gives every transaction another session (promise E1 holds through it, too).
     """
 
-    def __init__(self, url: str | None = None) -> None:
+    def __init__(self, url: str | None = None, limits: Limits | None = None) -> None:
         self._url = url or os.environ.get("DATABASE_URL") or None
+        self._limits = limits or Limits.from_environment(os.environ)
+        self._begin: SQL | Composed = SQL("BEGIN")
+        self._prepared_after: int | None = PREPARED_AFTER
         self._server: EmbeddedServer | None = None
         self._pool: AsyncConnectionPool[Connection] | None = None
         self._opening = asyncio.Lock()
@@ -88,6 +104,7 @@ class Database:
             while True:
                 try:
                     async with pool.connection() as connection:
+                        await connection.execute(self._begin)
                         return await work(connection)
                 except psycopg.Error as error:
                     if tried == TRIES or not is_passing(error):
@@ -107,10 +124,17 @@ class Database:
         return await self.transact(run)
 
     async def hold(self) -> Connection:
-        """An autocommit connection outside the pool, for what lives as long as it: the caller closes it."""
+        """A connection outside the pool, in a transaction for what lives as long as it: the caller closes it.
+
+        The transaction is open and has seen nothing, so that it holds up no vacuum and no other writer.
+        """
         await self.open()
         try:
-            return await psycopg.AsyncConnection.connect(await self._address(), row_factory=dict_row, autocommit=True)
+            connection = await psycopg.AsyncConnection.connect(
+                await self._address(), row_factory=dict_row, autocommit=True, prepare_threshold=None
+            )
+            await connection.execute(SQL("BEGIN; {}").format(SQL(PATIENT)))
+            return connection
         except psycopg.Error as error:
             raise store_error(error, self.where) from None
 
@@ -123,7 +147,7 @@ class Database:
 
     async def _migrate(self) -> None:
         try:
-            connection = await psycopg.AsyncConnection.connect(self.conninfo, autocommit=True)
+            connection = await psycopg.AsyncConnection.connect(self.conninfo, autocommit=True, prepare_threshold=None)
         except psycopg.Error as error:
             password = conninfo_to_dict(self.conninfo).get("password")
             reason = reason_of(error)
@@ -136,22 +160,38 @@ class Database:
         try:
             async with connection:
                 await migrate(connection, self.where)
+                await self._look(connection)
         except psycopg.Error as error:
             raise store_error(error, self.where) from error
+
+    async def _look(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        """Find out whether a pooler is in between, whose process is not the one that answers, and whether the server
+        limits a statement's time itself."""
+        cursor = await connection.execute(
+            "SELECT pg_backend_pid() = %s, current_setting('statement_timeout') = '0'", [connection.info.backend_pid]
+        )
+        direct, unlimited = await cursor.fetchone() or (True, True)
+        self._prepared_after = PREPARED_AFTER if direct else None
+        if unlimited and self._limits.statement:
+            # In one round trip, and for the transaction alone.
+            self._begin = SQL("BEGIN; SET LOCAL statement_timeout = {}").format(
+                Literal(max(round(self._limits.statement * 1000), 1))
+            )
 
     async def _open_pool(self) -> AsyncConnectionPool[Connection]:
         pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             self._address,
-            kwargs={"row_factory": dict_row},
+            # Transactions are begun by `transact`, with their limits.
+            kwargs={"row_factory": dict_row, "autocommit": True, "prepare_threshold": self._prepared_after},
             min_size=1,
-            max_size=POOL_SIZE,
+            max_size=self._limits.connections,
             check=AsyncConnectionPool.check_connection,
             configure=_register_types,
-            timeout=POOL_TIMEOUT,
+            timeout=self._limits.wait,
             open=False,
         )
         try:
-            await pool.open(wait=True, timeout=POOL_TIMEOUT)
+            await pool.open(wait=True, timeout=self._limits.wait)
         except psycopg.Error as error:
             raise store_error(error, self.where) from error
         return pool
@@ -187,4 +227,4 @@ def _server_conninfo(dsn: str) -> str:
             "The database address is malformed (its text is not shown, since it may hold a password): write "
             "it as postgresql://user:password@host:5432/name, special characters percent-encoded."
         ) from None
-    return make_conninfo("", **{"connect_timeout": CONNECT_TIMEOUT, "application_name": "syncline", **parts})
+    return make_conninfo("", **{**REACHED, "application_name": "syncline", **parts})

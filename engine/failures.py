@@ -62,15 +62,15 @@ def store_error(error: psycopg.Error, where: str) -> StoreUnavailable:
     match error:
         case PoolTimeout():
             message = (
-                f"No connection to {where} came free in time: check that the server is up and accepts more "
-                "connections (max_connections)."
+                f"No connection to {where} came free in time: raise SYNCLINE_POOL_SIZE or SYNCLINE_POOL_TIMEOUT "
+                "(limits), or check that the server is up and accepts more connections (max_connections)."
             )
         case errors.DiskFull():
             message = f"The disk under {where} is full: free some space and run the same again. What was stored stays."
         case errors.QueryCanceled() | errors.LockNotAvailable():
             message = (
                 f"{where} cancelled a statement ({reason}): raise its statement_timeout or lock_timeout, or "
-                "run the same again."
+                "SYNCLINE_STATEMENT_TIMEOUT, or run the same again."
             )
         case errors.InsufficientPrivilege():
             message = (

@@ -1,6 +1,6 @@
 """Making a database the store: its version, pgvector, and the numbered migrations, one process at a time."""
 
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg import sql
@@ -19,23 +19,41 @@ _Plain = psycopg.AsyncConnection[Any]
 
 
 async def migrate(connection: _Plain, where: str) -> None:
-    """Bring the database of an autocommit connection up to date.
+    """Bring the database of an autocommit connection up to date; a store that is up to date is only read.
 
     Raises StoreUnavailable where the server or pgvector is too old, pgvector or a right is missing, or a
-    later Syncline made the store. The lock is let go of with the connection.
+    later Syncline made the store. Everything is one transaction, which holds the lock: so it is safe behind a pooler,
+    and what fails leaves the store as it was.
     """
     _check_server(connection, where)
+    made = False
     try:
-        await connection.execute("SELECT pg_advisory_lock(%s)", [MIGRATION_LOCK])
-        await _ensure_extension(connection, where)
-        await _apply(connection)
+        installed = await _check_extension(connection, where)
+        applied = await _applied(connection)
+        made = bool(applied)
+        if installed and not _pending(applied):
+            return
+        async with connection.transaction():
+            await connection.execute("SELECT pg_advisory_xact_lock(%s)", [MIGRATION_LOCK])
+            if not installed:
+                await _create_extension(connection, where)
+            await _apply(connection)
     except psycopg.errors.InsufficientPrivilege as error:
-        user, database = connection.info.user, connection.info.dbname
-        raise StoreUnavailable(
-            f"The user {user} may not set up or use the store in {where} ({reason_of(error)}): let an owner "
-            f'GRANT CREATE ON DATABASE "{database}" TO "{user}" for a new store, or the rights on the schema '
-            "syncline for one that is there."
-        ) from None
+        raise _without_rights(connection, where, error, made) from None
+
+
+def _without_rights(connection: _Plain, where: str, error: psycopg.Error, made: bool) -> StoreUnavailable:
+    user, database = connection.info.user, connection.info.dbname
+    if made:
+        return StoreUnavailable(
+            f"The store in {where} was made by an earlier Syncline, and the user {user} may not bring it up to date "
+            f"({reason_of(error)}): let the role that made it run `syncline status` once with this version."
+        )
+    return StoreUnavailable(
+        f"The user {user} may not set up or use the store in {where} ({reason_of(error)}): let an owner "
+        f'GRANT CREATE ON DATABASE "{database}" TO "{user}" for a new store, or the rights on the schema '
+        f"syncline for one that is there (`syncline db grant-search {user}`)."
+    )
 
 
 def _check_server(connection: _Plain, where: str) -> None:
@@ -46,7 +64,8 @@ def _check_server(connection: _Plain, where: str) -> None:
         )
 
 
-async def _ensure_extension(connection: _Plain, where: str) -> None:
+async def _check_extension(connection: _Plain, where: str) -> bool:
+    """Whether pgvector is set up in the database; StoreUnavailable where it cannot be, or is too old."""
     cursor = await connection.execute(
         "SELECT default_version, installed_version FROM pg_available_extensions WHERE name = 'vector'"
     )
@@ -61,36 +80,47 @@ async def _ensure_extension(connection: _Plain, where: str) -> None:
     if tuple(int(part) for part in version.split(".")[:2]) < OLDEST_VECTOR:
         remedy = "run ALTER EXTENSION vector UPDATE" if installed and installed != available else "install a newer one"
         raise StoreUnavailable(f"{where} has pgvector {version}, and Syncline needs 0.8 or later: {remedy}.")
-    if installed is None:
-        try:
-            await connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
-        except psycopg.errors.InsufficientPrivilege:
-            raise StoreUnavailable(
-                f"The user {connection.info.user} may not create the extension pgvector in {where}: let a "
-                "superuser run CREATE EXTENSION vector in that database once."
-            ) from None
+    return installed is not None
 
 
-async def _apply(connection: _Plain) -> None:
+async def _create_extension(connection: _Plain, where: str) -> None:
+    try:
+        await connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
+    except psycopg.errors.InsufficientPrivilege:
+        raise StoreUnavailable(
+            f"The user {connection.info.user} may not create the extension pgvector in {where}: let a "
+            "superuser run CREATE EXTENSION vector in that database once."
+        ) from None
+
+
+async def _applied(connection: _Plain) -> set[int]:
+    """The migrations that the database has; none where it is not a store yet."""
     exists = await connection.execute("SELECT to_regclass('syncline.migration') IS NOT NULL")
     (present,) = await exists.fetchone() or (False,)
     if not present:
-        async with connection.transaction():
-            await connection.execute("CREATE SCHEMA IF NOT EXISTS syncline")
-            await connection.execute(
-                "CREATE TABLE syncline.migration (number integer PRIMARY KEY, name text NOT NULL, "
-                "applied_at timestamptz NOT NULL DEFAULT now())"
-            )
+        return set()
     cursor = await connection.execute("SELECT number FROM syncline.migration")
-    applied = {number for (number,) in await cursor.fetchall()}
+    return {number for (number,) in await cursor.fetchall()}
+
+
+def _pending(applied: set[int]) -> list[tuple[int, str, LiteralString]]:
+    """The migrations that the database lacks; StoreUnavailable where it has some that are not known here."""
     known = migrations()
     if applied - {number for number, _, _ in known}:
         raise StoreUnavailable(
             f"The store was made by a later Syncline (migration {max(applied)}): upgrade Syncline to use it."
         )
-    for number, name, statements in known:
-        if number in applied:
-            continue
-        async with connection.transaction():
-            await connection.execute(sql.SQL(statements))
-            await connection.execute("INSERT INTO syncline.migration (number, name) VALUES (%s, %s)", [number, name])
+    return [migration for migration in known if migration[0] not in applied]
+
+
+async def _apply(connection: _Plain) -> None:
+    applied = await _applied(connection)
+    if not applied:
+        await connection.execute("CREATE SCHEMA IF NOT EXISTS syncline")
+        await connection.execute(
+            "CREATE TABLE IF NOT EXISTS syncline.migration (number integer PRIMARY KEY, name text NOT NULL, "
+            "applied_at timestamptz NOT NULL DEFAULT now())"
+        )
+    for number, name, statements in _pending(applied):
+        await connection.execute(sql.SQL(statements))
+        await connection.execute("INSERT INTO syncline.migration (number, name) VALUES (%s, %s)", [number, name])

@@ -14,6 +14,7 @@ from engine.database import Connection, Database
 from engine.departures import GRACE, MOST_LEAVING, too_many
 from engine.embedders.batches import count_bytes
 from engine.embedding import Estimator, PlannedVectors, VectorStore
+from engine.limits import Limits
 from engine.models import PageInput, RecordInput, RetireReport, SearchHit, SyncReport
 from engine.pages import page_rows, write_pages, write_records
 from engine.protocols import Embedder, SearchMode
@@ -39,8 +40,8 @@ class PostgresEngine(PostgresRecords, PostgresSpaces, PostgresRuns):
     `url` is a DSN or the folder of an embedded server; None means `DATABASE_URL`, else the embedded server in
     the user's data folder. `embedder` is an `Embedder` or the name of one; without it the database's active
     space decides, else the environment. `count_tokens` counts the tokens of a text for OpenAI's models;
-    bytes, which are never fewer, stand in for it. Nothing is opened before the first call. Use it as
-    `async with`, or call `aclose`.
+    bytes, which are never fewer, stand in for it. `limits` of connections and time are the environment's by default.
+    Nothing is opened before the first call. Use it as `async with`, or call `aclose`.
     """
 
     def __init__(
@@ -49,8 +50,9 @@ class PostgresEngine(PostgresRecords, PostgresSpaces, PostgresRuns):
         *,
         embedder: Embedder | str | None = None,
         count_tokens: Callable[[str], int] | None = None,
+        limits: Limits | None = None,
     ) -> None:
-        self._database = Database(url)
+        self._database = Database(url, limits)
         self._given = embedder
         self._count_tokens = count_tokens or count_bytes
         self._embedder: Embedder | None = None

@@ -8,19 +8,15 @@ from typing import TypeVar
 import psycopg
 from psycopg_pool import AsyncConnectionPool
 
-from engine.database import Connection, Database
+from engine.database import PATIENT, Connection, Database
 from engine.failures import store_error
 
 __all__ = ["RolledBack", "rolled_back"]
 
 Result = TypeVar("Result")
 
-# What deferred constraints would say at a commit is said now. A rehearsal waits for a site: that is not idleness.
+# What deferred constraints would say at a commit is said now.
 CHECKED = "SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED"
-PATIENT = (
-    "SELECT set_config(name, '0', true) FROM pg_settings "
-    "WHERE name IN ('idle_in_transaction_session_timeout', 'transaction_timeout')"
-)
 
 
 class RolledBack(Database):
