@@ -105,8 +105,8 @@ def find_part(name: str) -> Part:
     if name in folders:
         folder = Path(folders[name])
         return Part(folder if (folder / "index.html").is_file() else None, f"apt-get install {name}")
-    if name in {"chromium", "openssl"}:
-        program = shutil.which(name)
+    if name in {"chromium", "openssl", "pgbouncer"}:
+        program = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
         return Part(Path(program) if program else None, f"apt-get install {name}")
     raise pytest.UsageError(f"tests/conftest.py knows no part of the system named {name!r}")
 

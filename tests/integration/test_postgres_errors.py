@@ -21,6 +21,7 @@ from engine.database import Connection, Database
 from engine.embedded import server_status
 from engine.embedders.fake import HashEmbedder
 from engine.errors import EngineError, StoreUnavailable
+from engine.limits import Limits
 from engine.models import PageInput
 from engine.postgres import PostgresEngine
 
@@ -237,9 +238,11 @@ def test_a_read_only_database_is_searched_and_says_so_when_written_to(database_u
 # --- what happens on the way --------------------------------------------------------------------------------
 
 
-def with_database(url: str, scenario: Callable[[Database], Coroutine[Any, Any, None]]) -> None:
+def with_database(
+    url: str, scenario: Callable[[Database], Coroutine[Any, Any, None]], limits: Limits | None = None
+) -> None:
     async def main() -> None:
-        database = Database(url)
+        database = Database(url, limits)
         try:
             await scenario(database)
         finally:
@@ -281,6 +284,49 @@ def test_a_statement_that_takes_too_long_says_which_setting_stopped_it(database_
             await database.fetch("SELECT pg_sleep(60)")
 
     with_database(make_conninfo(database_url, options="-c statement_timeout=200"), scenario)
+
+
+def test_a_statement_over_the_engine_s_own_limit_names_the_setting(database_url: str) -> None:
+    async def scenario(database: Database) -> None:
+        with pytest.raises(StoreUnavailable, match=r"statement timeout.*SYNCLINE_STATEMENT_TIMEOUT"):
+            await database.fetch("SELECT pg_sleep(60)")
+
+    with_database(database_url, scenario, Limits(statement=0.2))
+
+
+def test_a_call_that_gets_no_connection_names_the_settings(database_url: str) -> None:
+    async def scenario(database: Database) -> None:
+        asked = asyncio.Event()
+
+        async def hold(connection: Connection) -> None:
+            asked.set()
+            with pytest.raises(StoreUnavailable, match=r"came free in time: raise SYNCLINE_POOL_SIZE or SYNCLINE_POOL"):
+                await database.fetch("SELECT 1")
+
+        await database.transact(hold)
+        assert asked.is_set()
+        assert await database.fetch("SELECT 1 AS one") == [{"one": 1}]
+
+    with_database(database_url, scenario, Limits(connections=1, wait=0.1))
+
+
+def test_the_open_transaction_of_a_crawl_s_lock_holds_up_no_vacuum_and_has_no_time_limit(database_url: str) -> None:
+    held = (
+        "SELECT backend_xid, backend_xmin, state FROM pg_stat_activity WHERE pid = ("
+        "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND database = "
+        "(SELECT oid FROM pg_database WHERE datname = current_database()))"
+    )
+    url = make_conninfo(database_url, options="-c idle_in_transaction_session_timeout=200")
+
+    async def scenario(engine: PostgresEngine) -> None:
+        ledger = await engine.open_ledger(**SITE, start_url="https://x.org/", run_id="r1", options={})
+        with psycopg.connect(database_url) as connection:
+            assert connection.execute(held).fetchall() == [(None, None, "idle in transaction")]
+            connection.execute("SELECT pg_sleep(0.5)")
+            assert len(connection.execute(held).fetchall()) == 1
+        await ledger.end(finished=True)
+
+    run(url, scenario)
 
 
 @pytest.mark.parametrize("error", [psycopg.errors.DeadlockDetected, psycopg.errors.AdminShutdown])
