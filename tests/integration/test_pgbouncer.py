@@ -73,14 +73,18 @@ def pooled_url(database_url: str, place: Path, system_part: Callable[[str], Path
 
 def until_connected(url: str, pooler: "subprocess.Popen[bytes]") -> None:
     end = time.monotonic() + 60
-    while True:
-        try:
-            psycopg.connect(url, connect_timeout=5).close()
-            return
-        except psycopg.OperationalError as error:
-            assert pooler.poll() is None, "pgbouncer has ended"
-            assert time.monotonic() < end, str(error)
-            time.sleep(0.02)
+    while not answers(url):
+        assert pooler.poll() is None, "pgbouncer has ended"
+        assert time.monotonic() < end, "pgbouncer does not answer within a minute"
+        time.sleep(0.02)
+
+
+def answers(url: str) -> bool:
+    try:
+        psycopg.connect(url, connect_timeout=5).close()
+    except psycopg.OperationalError:
+        return False
+    return True
 
 
 def page(url: str, *texts: str) -> PageInput:
@@ -104,21 +108,19 @@ def advisory_locks(url: str) -> int:
 def sessions(url: str) -> list[tuple[Any, ...]]:
     """Settings and locks that were left in the pooler's sessions, each looked at in a transaction."""
     connections = [psycopg.connect(url, prepare_threshold=None) for _ in range(SESSIONS)]
-    found = []
-    for connection in connections:  # all transactions are open at once, so each is in another session
-        found.append(
-            connection.execute(
-                "SELECT current_setting('statement_timeout'), current_setting('lock_timeout'), "
-                "current_setting('work_mem'), current_setting('maintenance_work_mem'), "
-                "current_setting('idle_in_transaction_session_timeout'), current_setting('plan_cache_mode'), "
-                "(SELECT count(*) FROM pg_prepared_statements), current_setting('transaction_read_only')"
-            ).fetchone()
-            or ()
-        )
+    # All of the transactions are open at once, so each is in another session.
+    found = [connection.execute(LEFT).fetchone() or () for connection in connections]
     for connection in connections:
         connection.close()
     return found
 
+
+LEFT = """
+SELECT current_setting('statement_timeout'), current_setting('lock_timeout'), current_setting('work_mem'),
+       current_setting('maintenance_work_mem'), current_setting('idle_in_transaction_session_timeout'),
+       current_setting('plan_cache_mode'), current_setting('transaction_read_only'),
+       (SELECT count(*) FROM pg_prepared_statements)
+"""
 
 OPEN_STORE = """
 import asyncio, sys
