@@ -7,6 +7,7 @@ from engine.errors import (
     EmbedderError,
     EmbedderRefused,
     EngineError,
+    InvalidExport,
     InvalidFilter,
     InvalidQuery,
     InvalidRecord,
@@ -18,7 +19,7 @@ from engine.errors import (
 )
 from engine.limits import Limits
 from engine.mock import MockEngine
-from engine.models import Embeddings, GcReport, PageInput, RecordInput, SearchHit, SyncReport
+from engine.models import Embeddings, GcReport, ImportReport, PageInput, RecordInput, SearchHit, SyncReport
 from engine.protocols import Embedder, Engine
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ __all__ = [
     "EngineError",
     "GcReport",
     "HashEmbedder",
+    "ImportReport",
+    "InvalidExport",
     "InvalidFilter",
     "InvalidQuery",
     "InvalidRecord",

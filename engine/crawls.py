@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
+from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from engine.clean import clean_json, clean_text, digest
@@ -60,7 +61,9 @@ class PostgresLedger:
         self._database = database
         self._held = connection  # its transaction keeps the crawl's lock for as long as this process lives
         self._entity = entity
-        self._lock = [CRAWL_LOCK, entity % 2**31]
+        self._locking = sql.SQL("SET LOCAL lock_timeout = {}; SELECT pg_advisory_xact_lock({}, {})").format(
+            LOCK_TIMEOUT, CRAWL_LOCK, entity % 2**31
+        )
         self._name = name
         self._run = run_id
         self._crawl = 0
@@ -71,8 +74,8 @@ class PostgresLedger:
         """Take the crawl's lock and its number; EngineError where another process is crawling the entity."""
         try:
             # The server takes a moment to notice that a killed process, and with it its lock, is gone.
-            await self._held.execute("SELECT set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
-            await self._held.execute("SELECT pg_advisory_xact_lock(%s::int, %s::int)", self._lock)
+            # And a statement with values would keep its snapshot until the next one, which here holds up vacuum.
+            await self._held.execute(self._locking)
         except psycopg.errors.LockNotAvailable:
             raise EngineError(f"{self._name} is being crawled by another process: wait for it, or stop it.") from None
         except psycopg.Error as error:

@@ -4,8 +4,8 @@ import asyncio
 import os
 import random
 import re
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, LiteralString, TypeVar
@@ -92,11 +92,11 @@ class Database:
                 undo.pop_all()
             return self._pool
 
-    async def transact(self, work: Callable[[Connection], Awaitable[Result]]) -> Result:
+    async def transact(self, work: Callable[[Connection], Awaitable[Result]], *, tries: int = TRIES) -> Result:
         """Run `work` in a transaction that commits at its end and rolls back on an error.
 
         What passes by itself (a deadlock, a lost connection, a restart of the server) is tried again, at most
-        `TRIES` times: so `work` must do all of its work in the database, or be fit to be done twice.
+        `tries` times: so `work` must do all of its work in the database, or be fit to be done twice.
         """
         pool = self._pool or await self.open()
         tried = 1
@@ -107,7 +107,7 @@ class Database:
                         await connection.execute(self._begin)
                         return await work(connection)
                 except psycopg.Error as error:
-                    if tried == TRIES or not is_passing(error):
+                    if tried == tries or not is_passing(error):
                         raise store_error(error, self.where) from error
                 await asyncio.sleep(random.uniform(0, FIRST_PAUSE * 2 ** (tried - 1)))
                 tried += 1
@@ -123,6 +123,19 @@ class Database:
 
         return await self.transact(run)
 
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Connection]:
+        """A connection that reads the store as it is now, for as long as that takes."""
+        pool = self._pool or await self.open()
+        try:
+            async with pool.connection() as connection:
+                await connection.execute(
+                    SQL("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; {}").format(SQL(PATIENT))
+                )
+                yield connection
+        except psycopg.Error as error:
+            raise store_error(error, self.where) from error
+
     async def hold(self) -> Connection:
         """A connection outside the pool, in a transaction for what lives as long as it: the caller closes it.
 
@@ -133,7 +146,10 @@ class Database:
             connection = await psycopg.AsyncConnection.connect(
                 await self._address(), row_factory=dict_row, autocommit=True, prepare_threshold=None
             )
-            await connection.execute(SQL("BEGIN; {}").format(SQL(PATIENT)))
+            async with AsyncExitStack() as undo:
+                undo.push_async_callback(connection.close)
+                await connection.execute(SQL("BEGIN; {}").format(SQL(PATIENT)))
+                undo.pop_all()
             return connection
         except psycopg.Error as error:
             raise store_error(error, self.where) from None

@@ -4,6 +4,7 @@ EngineError
 ├── InvalidRecord        a record, name or page is malformed; nothing was written
 ├── InvalidFilter        an unknown operator or a malformed field path
 ├── InvalidQuery         an empty query, an unknown mode, sort or entity, a number out of range
+├── InvalidExport        what is to be imported is no whole export; nothing was written
 ├── UnknownEntity        no entity has this name under this connection
 ├── StoreUnavailable     the database cannot be used: down, no right, no pgvector, too old, not ours
 └── EmbedderError        embedding failed, or the embedder does not fit the store
@@ -21,6 +22,7 @@ __all__ = [
     "EmbedderError",
     "EmbedderRefused",
     "EngineError",
+    "InvalidExport",
     "InvalidFilter",
     "InvalidQuery",
     "InvalidRecord",
@@ -38,6 +40,10 @@ class EngineError(Exception):
 
 class InvalidRecord(EngineError):
     """A record, name or page is malformed; nothing was written."""
+
+
+class InvalidExport(EngineError):
+    """What is to be imported is no export, damaged, cut off, or of another version; nothing was written."""
 
 
 class InvalidFilter(EngineError):

@@ -8,6 +8,7 @@ from typing import NotRequired, TypedDict
 __all__ = [
     "Embeddings",
     "GcReport",
+    "ImportReport",
     "PageInput",
     "RecordInput",
     "RetireReport",
@@ -97,6 +98,18 @@ class GcReport:
     failures: int = 0
     pages: int = 0
     runs: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What was imported. `missing` texts have no vector in the space that search uses; `retry_embeddings` embeds
+    them."""
+
+    entities: int = 0
+    pages: int = 0
+    records: int = 0
+    vectors: int = 0
+    missing: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from engine.models import PageInput, RecordInput, RetireReport, SearchHit, SyncR
 from engine.pages import page_rows, write_pages, write_records
 from engine.protocols import Embedder, SearchMode
 from engine.queries import query as named
-from engine.records import PostgresRecords, condition, ensure_entity, entity_key, merged_rows
+from engine.records import condition, ensure_entity, entity_key, merged_rows
 from engine.rehearsal import rolled_back
 from engine.rows import Row, rows_of
 from engine.runs import PostgresRuns
@@ -27,6 +27,7 @@ from engine.search import Question, find, refresh_statistics
 from engine.space import SpaceVectors, active_space, build_index, checked_vectors
 from engine.spaces import PostgresSpaces
 from engine.telemetry import embed
+from engine.transfer import PostgresTransfer
 from engine.vectors import still_active
 
 __all__ = ["PostgresEngine"]
@@ -34,7 +35,7 @@ __all__ = ["PostgresEngine"]
 STALE_STATISTICS = 0.1
 
 
-class PostgresEngine(PostgresRecords, PostgresSpaces, PostgresRuns):
+class PostgresEngine(PostgresTransfer, PostgresSpaces, PostgresRuns):
     """Records, pages, runs and search in one Postgres database.
 
     `url` is a DSN or the folder of an embedded server; None means `DATABASE_URL`, else the embedded server in

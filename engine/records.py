@@ -59,8 +59,8 @@ class PostgresRecords:
         values["offset"] = check_count("offset", offset)
         statement = sql.SQL(
             "SELECT record.external_id, record.data FROM syncline.record JOIN syncline.entity "
-            "ON entity.id = record.entity_id WHERE entity.connection_id = %(connection_id)s "
-            'AND entity.name = %(name)s AND {} ORDER BY {} record.external_id COLLATE "C" '
+            "ON entity.id = record.entity_id WHERE entity.key = %(key)s "
+            'AND {} ORDER BY {} record.external_id COLLATE "C" '
             "LIMIT %(limit)s::bigint OFFSET %(offset)s::bigint"
         ).format(where, sql.SQL(order))
         return await self._database.fetch(statement, values)
@@ -108,10 +108,8 @@ class PostgresRecords:
 
 def entity_key(connection_id: str, name: str) -> dict[str, object]:
     """What names an entity, checked, as statements take it."""
-    return {
-        "connection_id": check_name("connection_id", connection_id),
-        "name": check_name("name", name),
-    }
+    connection_id, name = check_name("connection_id", connection_id), check_name("name", name)
+    return {"connection_id": connection_id, "name": name, "key": digest(f"{connection_id}\0{name}")}
 
 
 async def ensure_entity(connection: Connection, entity: Mapping[str, object], start_url: str | None = None) -> int:

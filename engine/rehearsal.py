@@ -39,7 +39,7 @@ class RolledBack(Database):
         """It is open."""
         return await self._real.open()
 
-    async def transact(self, work: Callable[[Connection], Awaitable[Result]]) -> Result:
+    async def transact(self, work: Callable[[Connection], Awaitable[Result]], *, tries: int = 1) -> Result:
         """Run `work` as a part of what is rolled back."""
         try:
             async with self._turn, self._connection.transaction():

@@ -25,6 +25,7 @@ __all__ = [
     "SpaceVectors",
     "activate_space",
     "active_space",
+    "add_space",
     "all_spaces",
     "build_index",
     "checked_vectors",
@@ -136,14 +137,19 @@ async def create_space(connection: Connection, embedder: Embedder, kind: SpaceTy
 
     Raises EmbedderError where pgvector cannot index so many dimensions as `kind` (None: as it can).
     """
-    kind = _kind(embedder, kind)
+    return await add_space(connection, embedder.name, embedder.dimensions, _kind(embedder, kind))
+
+
+async def add_space(
+    connection: Connection, name: str, dimensions: int, kind: SpaceType, *, weight: float | None = None
+) -> Space:
+    """The space of this name, made with its table where there is none. `weight` is a new one's, None for the usual."""
     await connection.execute("LOCK TABLE syncline.embedding_space IN SHARE ROW EXCLUSIVE MODE")
     for space in await all_spaces(connection):
-        if space.name == embedder.name:
+        if space.name == name:
             return space
-    cursor = await connection.execute(
-        query("add_space"), {"name": embedder.name, "dimensions": embedder.dimensions, "type": kind}
-    )
+    values = {"name": name, "dimensions": dimensions, "type": kind, "weight": weight}
+    cursor = await connection.execute(query("add_space"), values)
     row = await cursor.fetchone()
     assert row is not None, "INSERT ... RETURNING gives a row"
     space = Space(**row)

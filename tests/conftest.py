@@ -79,14 +79,26 @@ def place() -> Iterator[Path]:
 
 
 @pytest.fixture
-def database_url(postgres_server: str) -> Iterator[str]:
+def make_database(postgres_server: str) -> Iterator[Callable[[], str]]:
+    """Makes empty databases; gives their connection strings."""
+    made: list[str] = []
+
+    def make() -> str:
+        made.append(f"test_{uuid4().hex}")
+        with psycopg.connect(postgres_server, autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{made[-1]}"')
+        return make_conninfo(postgres_server, dbname=made[-1])
+
+    yield make
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        for name in made:
+            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def database_url(make_database: Callable[[], str]) -> str:
     """The connection string of an empty database of its own."""
-    name = f"test_{uuid4().hex}"
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
-    yield make_conninfo(postgres_server, dbname=name)
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
-        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    return make_database()
 
 
 # --- parts of the system --------------------------------------------------------------------------

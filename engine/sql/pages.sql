@@ -30,7 +30,7 @@ LIMIT 1;
 SELECT id, url, markdown, anchors, metadata, links, aliases, depth, etag, last_modified, content_hash, extractor,
        chunk_settings, extract(epoch FROM fetched_at)::float8 AS fetched_at
 FROM syncline.page
-WHERE entity_id = (SELECT id FROM syncline.entity WHERE connection_id = %(connection_id)s AND name = %(name)s)
+WHERE entity_id = (SELECT id FROM syncline.entity WHERE key = %(key)s)
   AND content_hash IS NOT NULL AND id > %(after)s
   AND (%(other_than)s::text IS NULL OR chunk_settings IS DISTINCT FROM %(other_than)s::text)
 ORDER BY id LIMIT %(count)s;

@@ -1,18 +1,19 @@
 -- name: ensure_entity
-INSERT INTO syncline.entity (connection_id, name, start_url) VALUES (%(connection_id)s, %(name)s, %(start_url)s)
-ON CONFLICT (connection_id, name) DO UPDATE
+INSERT INTO syncline.entity (key, connection_id, name, start_url)
+VALUES (%(key)s, %(connection_id)s, %(name)s, %(start_url)s)
+ON CONFLICT (key) DO UPDATE
 SET start_url = coalesce(EXCLUDED.start_url, entity.start_url), updated_at = now()
 RETURNING id;
 
 -- name: create_entity
 -- The update of nothing gives back the row that is there, and no race can lose it.
-INSERT INTO syncline.entity (connection_id, name) VALUES (%(connection_id)s, %(name)s)
-ON CONFLICT (connection_id, name) DO UPDATE SET name = EXCLUDED.name
+INSERT INTO syncline.entity (key, connection_id, name) VALUES (%(key)s, %(connection_id)s, %(name)s)
+ON CONFLICT (key) DO UPDATE SET name = EXCLUDED.name
 RETURNING id, connection_id, name, start_url, last_sync_id, created_at, updated_at;
 
 -- name: get_entity
 SELECT id, connection_id, name, start_url, last_sync_id, created_at, updated_at
-FROM syncline.entity WHERE connection_id = %(connection_id)s AND name = %(name)s;
+FROM syncline.entity WHERE key = %(key)s;
 
 -- name: entity_names
 SELECT id, connection_id, name FROM syncline.entity
@@ -23,10 +24,10 @@ ORDER BY connection_id COLLATE "C", name COLLATE "C";
 UPDATE syncline.entity SET last_sync_id = %(last_sync_id)s WHERE id = %(id)s;
 
 -- name: touch_entity
-UPDATE syncline.entity SET updated_at = now() WHERE connection_id = %(connection_id)s AND name = %(name)s RETURNING id;
+UPDATE syncline.entity SET updated_at = now() WHERE key = %(key)s RETURNING id;
 
 -- name: delete_entity
-DELETE FROM syncline.entity WHERE connection_id = %(connection_id)s AND name = %(name)s RETURNING id;
+DELETE FROM syncline.entity WHERE key = %(key)s RETURNING id;
 
 -- name: records_by_hash
 SELECT id, page_id, external_id, data, content_hash, embed_hash, position,
@@ -39,7 +40,7 @@ SELECT record.external_id, record.data, record.content, record.embed_text, recor
        lower(record.span) AS span_start, upper(record.span) AS span_end, record.anchor, record.headings, record.terms,
        record.weight
 FROM syncline.record JOIN syncline.entity ON entity.id = record.entity_id
-WHERE entity.connection_id = %(connection_id)s AND entity.name = %(name)s AND record.external_hash = ANY(%(hashes)s);
+WHERE entity.key = %(key)s AND record.external_hash = ANY(%(hashes)s);
 
 -- name: records_of_pages
 SELECT id, page_id, external_id, data, content_hash, embed_hash, position,

@@ -7,8 +7,8 @@ SELECT tuples_done AS vectors, blocks_done::float8 / blocks_total AS share -- pg
 FROM pg_stat_progress_create_index WHERE relid = %(table)s::regclass AND blocks_total > 0;
 
 -- name: add_space
-INSERT INTO syncline.embedding_space (name, dimensions, type, active)
-SELECT %(name)s, %(dimensions)s, %(type)s, NOT EXISTS (SELECT FROM syncline.embedding_space)
+INSERT INTO syncline.embedding_space (name, dimensions, type, weight, active)
+SELECT %(name)s, %(dimensions)s, %(type)s, coalesce(%(weight)s::real, 0.2), NOT EXISTS (SELECT FROM syncline.embedding_space)
 RETURNING id, name, dimensions, type, weight::float8 AS weight, active;
 
 -- name: all_spaces

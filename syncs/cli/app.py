@@ -11,6 +11,7 @@ from syncs.cli.running import runs, sync, syncs
 from syncs.cli.searching import page, search
 from syncs.cli.sites import remove, sites
 from syncs.cli.spaces import embeddings
+from syncs.cli.transfer import export, import_
 from syncs.cli.upkeep import doctor, status
 
 __all__ = ["app", "main"]
@@ -23,10 +24,11 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for command in (crawl, search, page, sites, remove, status, doctor, retry, gc, syncs, sync, runs, mcp):
+for command in (crawl, search, page, sites, remove, status, doctor, retry, gc, export, syncs, sync, runs, mcp):
     app.command()(command)
 app.command()(scrape)
 app.command("map")(map_)  # the function's name leaves the builtin alone
+app.command("import")(import_)
 app.command()(explain)
 app.add_typer(embeddings, name="embeddings")
 app.add_typer(db, name="db")

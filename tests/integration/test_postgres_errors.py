@@ -357,7 +357,8 @@ def test_two_transactions_that_wait_for_each_other_both_succeed(database_url: st
     async def scenario(database: Database) -> None:
         for name in "ab":
             await database.fetch(
-                "INSERT INTO syncline.entity (connection_id, name) VALUES ('c', %(name)s)", {"name": name}
+                "INSERT INTO syncline.entity (key, connection_id, name) VALUES (%(name)s::text::bytea, 'c', %(name)s)",
+                {"name": name},
             )
         locked = {"a": asyncio.Event(), "b": asyncio.Event()}
 
