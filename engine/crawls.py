@@ -18,7 +18,7 @@ from engine.failures import store_error
 from engine.freshness import is_due
 from engine.queries import query
 
-__all__ = ["LedgerPage", "PostgresLedger"]
+__all__ = ["CRAWL_LOCK", "LedgerPage", "PostgresLedger", "Visited"]
 
 BATCH = 1_000
 CRAWL_LOCK = 0x43_52  # "CR": with the entity's id, held for as long as a crawl of it runs
@@ -42,7 +42,7 @@ class LedgerPage:
 
 
 @dataclass(frozen=True, slots=True)
-class _Visited:
+class Visited:
     """What is known of a page from its visits."""
 
     stored: bool
@@ -112,7 +112,7 @@ class PostgresLedger:
             now = datetime.now(UTC)
             for row in await self._rows("visited_pages", crawl=self._crawl, hashes=hashes):
                 key = row.pop("url_hash")
-                due[key] = is_due(_Visited(**row), extractor=extractor, now=now)
+                due[key] = is_due(Visited(**row), extractor=extractor, now=now)
         if due:
             await self._rows("revisit", crawl=self._crawl, hashes=list(due), due=list(due.values()))
 

@@ -62,7 +62,8 @@ class Database:
         self._url = url or os.environ.get("DATABASE_URL") or None
         self._limits = limits or Limits.from_environment(os.environ)
         self._begin: SQL | Composed = SQL("BEGIN")
-        self._prepared_after: int | None = PREPARED_AFTER
+        self.pooled = False
+        """True where a pooler is between this and the server."""
         self._server: EmbeddedServer | None = None
         self._pool: AsyncConnectionPool[Connection] | None = None
         self._opening = asyncio.Lock()
@@ -187,7 +188,7 @@ class Database:
             "SELECT pg_backend_pid() = %s, current_setting('statement_timeout') = '0'", [connection.info.backend_pid]
         )
         direct, unlimited = await cursor.fetchone() or (True, True)
-        self._prepared_after = PREPARED_AFTER if direct else None
+        self.pooled = not direct
         if unlimited and self._limits.statement:
             # In one round trip, and for the transaction alone.
             self._begin = SQL("BEGIN; SET LOCAL statement_timeout = {}").format(
@@ -198,7 +199,11 @@ class Database:
         pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             self._address,
             # Transactions are begun by `transact`, with their limits.
-            kwargs={"row_factory": dict_row, "autocommit": True, "prepare_threshold": self._prepared_after},
+            kwargs={
+                "row_factory": dict_row,
+                "autocommit": True,
+                "prepare_threshold": None if self.pooled else PREPARED_AFTER,
+            },
             min_size=1,
             max_size=self._limits.connections,
             check=AsyncConnectionPool.check_connection,

@@ -62,6 +62,12 @@ def _check_server(connection: _Plain, where: str) -> None:
             f"{where} runs PostgreSQL {connection.info.server_version // 10_000}, and Syncline needs "
             f"{OLDEST_SERVER // 10_000} or later: upgrade the server, or use the embedded Postgres."
         )
+    encoding = connection.info.parameter_status("server_encoding") or "UTF8"
+    if encoding != "UTF8":
+        raise StoreUnavailable(
+            f"{where} is a database of the encoding {encoding}, which cannot hold every page: create one with "
+            "ENCODING 'UTF8' TEMPLATE template0, or use the embedded Postgres."
+        )
 
 
 async def _check_extension(connection: _Plain, where: str) -> bool:

@@ -14,6 +14,7 @@ from engine.database import Connection, Database
 from engine.departures import GRACE, MOST_LEAVING, too_many
 from engine.embedders.batches import count_bytes
 from engine.embedding import Estimator, PlannedVectors, VectorStore
+from engine.health import PostgresHealth
 from engine.limits import Limits
 from engine.models import PageInput, RecordInput, RetireReport, SearchHit, SyncReport
 from engine.pages import page_rows, write_pages, write_records
@@ -25,7 +26,6 @@ from engine.rows import Row, rows_of
 from engine.runs import PostgresRuns
 from engine.search import Question, find, refresh_statistics
 from engine.space import SpaceVectors, active_space, build_index, checked_vectors
-from engine.spaces import PostgresSpaces
 from engine.telemetry import embed
 from engine.transfer import PostgresTransfer
 from engine.vectors import still_active
@@ -35,7 +35,7 @@ __all__ = ["PostgresEngine"]
 STALE_STATISTICS = 0.1
 
 
-class PostgresEngine(PostgresTransfer, PostgresSpaces, PostgresRuns):
+class PostgresEngine(PostgresTransfer, PostgresHealth, PostgresRuns):
     """Records, pages, runs and search in one Postgres database.
 
     `url` is a DSN or the folder of an embedded server; None means `DATABASE_URL`, else the embedded server in
@@ -269,11 +269,6 @@ class PostgresEngine(PostgresTransfer, PostgresSpaces, PostgresRuns):
         restricted = entities is not None or bool(filter)
         question = Question(text, k, where, values, space, vector, mode != "vector", restricted)
         return await self._database.transact(lambda connection: find(connection, question))
-
-    async def writable(self) -> bool:
-        """True where the store's tables may be written; nothing is."""
-        (row,) = await self._database.fetch(named("writable"))
-        return bool(row["writable"])
 
     async def optimize(self, *, tolerance: float = 0.0, on_progress: Callable[[str], None] | None = None) -> None:
         """Bring the text index's statistics up to date and build the vector index where it is worth one.

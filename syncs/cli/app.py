@@ -4,6 +4,7 @@ import typer
 
 from syncs.cli.crawling import crawl
 from syncs.cli.database import db
+from syncs.cli.doctor import doctor
 from syncs.cli.embedding import gc, retry
 from syncs.cli.mcp import mcp
 from syncs.cli.reading import explain, map_, scrape
@@ -11,8 +12,8 @@ from syncs.cli.running import runs, sync, syncs
 from syncs.cli.searching import page, search
 from syncs.cli.sites import remove, sites
 from syncs.cli.spaces import embeddings
+from syncs.cli.status import status
 from syncs.cli.transfer import export, import_
-from syncs.cli.upkeep import doctor, status
 
 __all__ = ["app", "main"]
 

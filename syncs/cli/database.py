@@ -5,13 +5,18 @@ from typing import Annotated
 
 import typer
 
+from engine import PostgresEngine
 from engine.embedded import ServerStatus, server_status, start_server, stop_server
-from syncs.cli.options import Debug, Json
-from syncs.cli.output import fail, print_json, run, show
+from syncs.cli.options import Db, Debug, Json
+from syncs.cli.output import fail, print_json, run, run_with_engine, show
 
 __all__ = ["db"]
 
-db = typer.Typer(help="Start, stop or find the embedded database.", no_args_is_help=True, rich_markup_mode=None)
+db = typer.Typer(
+    help="Start, stop or find the embedded database; let a role search a server's.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
 Folder = Annotated[str | None, typer.Option("--db", help="Its folder. Default: your data folder.", show_default=False)]
 
@@ -55,6 +60,25 @@ def url(folder: Folder = None, json: Json = False, debug: Debug = False) -> None
             show(found.url)
 
     run(work(), debug=debug)
+
+
+@db.command("grant-search")
+def grant_search(
+    role: Annotated[str, typer.Argument(help="A role of the server.", show_default=False)],
+    db: Db = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Let a role of the server search what is stored, and change nothing."""
+
+    async def work(engine: PostgresEngine) -> None:
+        await engine.grant_search(role)
+        if json:
+            print_json({"role": role, "granted": "search"})
+        else:
+            show(f"{role} may search and read {engine.where}.")
+
+    run_with_engine(work, db=db, debug=debug)
 
 
 def _path(folder: str | None) -> Path | None:

@@ -1,4 +1,4 @@
-"""`syncline crawl` and what looks at the store: `sites`, `page`, `remove`, `status`, `doctor` and `db`."""
+"""`syncline crawl` and what looks at the store: `sites`, `page`, `remove` and `db`."""
 
 import asyncio
 import os
@@ -224,27 +224,6 @@ def test_a_reader_that_has_seen_enough_is_no_error(syncline, site_server, make_p
         process.stdout.close()
         process.stdout = None
         assert syncline.end(process).err == ""
-
-
-def test_status_and_doctor_say_how_things_are(syncline, database_url: str) -> None:
-    status = syncline("status", "--json", "--db", database_url)
-    assert status.code == 0
-    assert (status.json["pages"], status.json["records"], status.json["embedder"]) == (0, 0, None)
-    assert "none yet" in syncline("status", "--db", database_url).out
-
-    doctor = syncline("doctor", "--json", "--db", database_url)
-    assert doctor.code == 0
-    assert [(check["check"], check["ok"]) for check in doctor.json] == [
-        ("database", True), ("pgvector", True), ("right to write", True), ("embedder", True),
-        ("OPENAI_API_KEY", True), ("tokenizer", True),
-    ]  # fmt: skip
-
-    ill = syncline("doctor", "--db", database_url, SYNCLINE_EMBEDDER="openai")
-    assert ill.code == 1
-    assert "NO  embedder: " in ill.out
-    assert "OPENAI_API_KEY" in ill.out
-    down = syncline("doctor", "--db", "postgresql://u:hunter2@127.0.0.1:1/x")
-    assert (down.code, "NO  database: " in down.out) == (1, True)
 
 
 def test_the_embedded_database_is_started_found_and_stopped(syncline, open_folder: Path) -> None:

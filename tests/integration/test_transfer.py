@@ -209,7 +209,7 @@ def damaged(lines: list[bytes]) -> dict[str, tuple[list[bytes], str]]:
 
     head = lines[0].replace(b'"format":1', b'"format":9')
     shorter = json.loads(lines[vector])
-    shorter["vector"]["embedding"] = shorter["vector"]["embedding"][:8]
+    shorter["vector"]["embedding"] = shorter["vector"]["embedding"][:16]
     return {
         "empty": ([], "its first line does not say so"),
         "something else": ([b'{"a": {}}\n'], "its first line does not say so"),
