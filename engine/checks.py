@@ -5,9 +5,18 @@ from collections.abc import Sequence
 from engine.clean import clean_text
 from engine.errors import EngineError, InvalidQuery, InvalidRecord
 
-__all__ = ["check_beat", "check_count", "check_end", "check_external_ids", "check_question", "check_sync_id"]
+__all__ = [
+    "check_beat",
+    "check_count",
+    "check_end",
+    "check_external_ids",
+    "check_question",
+    "check_run_id",
+    "check_sync_id",
+]
 
 MOST_ROWS = 2**63 - 1  # a bigint
+MOST_RUN_ID = 1_000
 MODES = ("hybrid", "vector", "text")
 
 
@@ -44,6 +53,14 @@ def check_sync_id(last_sync_id: object) -> str | None:
     if not isinstance(last_sync_id, str):
         raise InvalidRecord(f"last_sync_id must be text, not {type(last_sync_id).__name__}.")
     return clean_text(last_sync_id)
+
+
+def check_run_id(run_id: str) -> str:
+    """A run's id as it is stored; EngineError for one that is empty or over 1,000 bytes, which no index holds."""
+    cleaned = clean_text(run_id)
+    if not 1 <= len(cleaned.encode()) <= MOST_RUN_ID:
+        raise EngineError(f"The id of a run must be text of 1 to {MOST_RUN_ID:,} bytes, not {len(cleaned.encode()):,}.")
+    return cleaned
 
 
 def check_beat(state: str | None) -> None:

@@ -5,7 +5,7 @@ from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from engine.checks import check_beat, check_count, check_end
+from engine.checks import check_beat, check_count, check_end, check_run_id
 from engine.clean import clean_json, clean_text
 from engine.errors import EngineError
 from engine.protocols import DEAD_AFTER, DIED, LIVE
@@ -23,12 +23,12 @@ class MemoryRuns:
         self, run_id: str, *, sync: str, input: Mapping[str, object], parent: str | None = None
     ) -> None:
         """Open a run's row, as running; one that is started again under its id starts over. Marks what died."""
-        key, now = clean_text(run_id), datetime.now(UTC)
+        key, now = check_run_id(run_id), datetime.now(UTC)
         self._runs.pop(key, None)
         self._runs = {other: _seen(run) for other, run in self._runs.items()}
         self._runs[key] = {
             "id": key,
-            "parent": None if parent is None else clean_text(parent),
+            "parent": None if parent is None else check_run_id(parent),
             "sync": clean_text(sync),
             "state": "running",
             "input": clean_json(input),

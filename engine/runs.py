@@ -6,7 +6,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from engine.checks import check_beat, check_count, check_end
+from engine.checks import check_beat, check_count, check_end, check_run_id
 from engine.clean import clean_json, clean_text
 from engine.database import Database
 from engine.errors import EngineError
@@ -30,9 +30,9 @@ class PostgresRuns:
         await self._database.fetch(
             query("start_run"),
             {
-                "id": clean_text(run_id),
+                "id": check_run_id(run_id),
                 "sync": clean_text(sync),
-                "parent": _text(parent),
+                "parent": None if parent is None else check_run_id(parent),
                 "input": Jsonb(clean_json(input)),
                 **DEATH,
             },

@@ -10,7 +10,6 @@ import psycopg
 import pytest
 
 from engine.bm25 import record_weights
-from engine.clean import clean_json, clean_text
 from engine.embedders.fake import HashEmbedder
 from engine.errors import StoreUnavailable
 from engine.models import PageInput, RecordInput
@@ -109,101 +108,6 @@ def test_a_migration_that_fails_leaves_the_store_as_it_was(database_url: str, mo
             run(database_url, lambda engine: engine.sites())
     run(database_url, lambda engine: engine.sites())
     assert (number,) not in rows(database_url, "SELECT number FROM syncline.migration")
-
-
-# --- what comes back ----------------------------------------------------------------------------------------
-
-DEEP: Any = "leaf"
-for _ in range(90):
-    DEEP = {"in": [DEEP]} if len(str(DEEP)) % 2 else [DEEP]
-
-NASTY: Mapping[str, dict[str, Any]] = {
-    "nul": {"text": "a\0b", "data": {"k\0": "\0", "markdown": "\0"}, "anchor": "\0", "headings": ["\0"]},
-    "surrogates": {"text": "\ud800\udfff", "data": {"\udc00": ["\ud800"]}, "embed_text": "x\ud83d"},
-    "controls": {"text": "".join(map(chr, range(1, 0x20))) + "\x7f\ufeff\ufffe\uffff\U0010ffff", "data": {}},
-    "megabyte": {"text": "word " * 200_000, "data": {"markdown": "x" * 1_000_000}},
-    "one word": {"text": "x" * 1_000_000, "data": {}},
-    "many words": {"text": " ".join(f"word{number}x" for number in range(20_000)), "data": {}},
-    "no words": {"text": "… ‽ ☃", "data": {}},
-    "blank": {"text": " \n\t", "data": {}},
-    "empty": {
-        "text": "",
-        "data": {"": "", "a": {}, "b": []},
-        "embed_text": "",
-        "anchor": "",
-        "headings": [""],
-    },
-    "numbers": {
-        "data": {
-            "not a number": [float("nan"), float("inf"), -float("inf")],
-            "floats": [0.1, -0.0, 1e15, 1e16, 1e23, 1.7976931348623157e308, 5e-324, 123456789.123456789],
-            "integers": [2**63, -(2**64), 10**1000, 0, True, False],
-        }
-    },
-    "deep": {"data": {"deep": DEEP}},
-    "quoting": {"text": "it's \\ \"q\" 'a' & | ! :* $$ %s %(x)s {} --", "data": {"'": "\\", "%s": "{}"}},
-    "scripts": {"text": "日本語 ไทย עברית हिन्दी e\u0301 İstanbul ﬁ", "data": {"ключ": "значение"}},
-    "u" * 100_000: {"text": "a long key", "data": {"url": "https://x.org/?" + "q=é&" * 30_000}},
-    "places": {"text": "t", "data": {}, "span": (7, 7), "position": 2**31 - 1, "weight": 0},
-}
-
-
-@pytest.mark.promise("E4")
-def test_any_record_comes_back_as_it_was_given_but_for_the_cleaning(database_url: str) -> None:
-    given: list[Any] = [{"external_id": key, **fields} for key, fields in NASTY.items()]
-
-    async def scenario(engine: PostgresEngine) -> None:
-        first = await engine.sync_records(**SITE, records=given)
-        assert first.added == len(given)
-        found = {each["external_id"]: each["data"] for each in await engine.get_records(**SITE)}
-        assert found == {key: clean_json(fields["data"]) for key, fields in NASTY.items()}
-        # Nothing looks changed that is not: what was written is what is compared.
-        again = await engine.sync_records(**SITE, records=given)
-        assert (again.unchanged, again.computed) == (len(given), 0)
-        hits = {hit.external_id: hit for hit in await engine.search("word5x a x", k=50)}
-        for key in set(NASTY) & set(hits):
-            text = NASTY[key].get("text", NASTY[key]["data"].get("markdown"))
-            assert hits[key].markdown == clean_text(text)
-        assert {"nul", "many words", "megabyte"} <= set(hits)
-
-    run(database_url, scenario)
-
-
-@pytest.mark.promise("E4")
-def test_any_page_comes_back_as_it_was_given_but_for_the_cleaning(database_url: str) -> None:
-    url = "https://x.org/" + "\0\ud800é" + "u" * 100_000
-    records: list[Any] = [{"external_id": f"{key}#", **fields} for key, fields in NASTY.items()]
-    given = PageInput(
-        url=url,
-        records=records,
-        markdown="m\0\ud800" * 100_000,
-        anchors=[(0, "a\0", 1, "t\ud800"), (5, "", None, "")],
-        metadata={"title": "T\0", "deep": DEEP, "nan": float("nan"), "big": 10**1000},
-        links=["\0", "https://x.org/" + "l" * 100_000],
-        aliases=["\udfff"],
-        depth=2**40,
-        etag='"\0"',
-        last_modified="\ud800",
-        content_hash="h\0",
-        extractor="e\0",
-        chunk_settings="c\0",
-        fetched_at=1.7e9,
-    )
-
-    async def scenario(engine: PostgresEngine) -> None:
-        assert (await engine.swap_pages(**SITE, pages=[given])).added == len(records)
-        found = await engine.get_page(url + "#\0")
-        assert found is not None
-        assert (found["url"], found["markdown"]) == (clean_text(url), clean_text(given.markdown))
-        assert (found["metadata"], found["aliases"]) == (clean_json(given.metadata), ["\ufffd"])
-        assert found["anchors"] == [[0, "a\ufffd", 1, "t\ufffd"], [5, "", None, ""]]
-        again = await engine.swap_pages(**SITE, pages=[given])
-        assert (again.unchanged, again.computed) == (len(records), 0)
-        (stored,) = await engine.stored_pages(**SITE)
-        assert (stored["etag"], stored["last_modified"]) == ('"\ufffd"', "\ufffd")
-        assert stored["links"] == ["\ufffd", given.links[1]]
-
-    run(database_url, scenario)
 
 
 # --- alignment ----------------------------------------------------------------------------------------------
