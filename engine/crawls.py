@@ -23,6 +23,7 @@ __all__ = ["CRAWL_LOCK", "LedgerPage", "PostgresLedger", "Visited"]
 BATCH = 1_000
 CRAWL_LOCK = 0x43_52  # "CR": with the entity's id, held for as long as a crawl of it runs
 LOCK_TIMEOUT = "2s"
+SETTLED_AT_ONCE = 16  # as many as are under way at a time: a crawl that is killed repeats both
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ class PostgresLedger:
         self._name = name
         self._run = run_id
         self._crawl = 0
+        self._settled: list[tuple[dict[str, object], dict[str, object] | None]] = []
         self.resumed = False
         """True where the last crawl with the same options was cut off, and this one goes on with it."""
 
@@ -86,6 +88,7 @@ class PostgresLedger:
     async def end(self, *, finished: bool) -> None:
         """Let go of the crawl. An unfinished one is gone on with by the next run with the same options."""
         try:
+            await self.flush()
             if finished:
                 await self._rows("end_crawl")
         finally:
@@ -144,46 +147,72 @@ class PostgresLedger:
 
     async def settle(self, url: str, outcome: str, reason: str, facts: Mapping[str, object]) -> None:
         """This crawl is done with `url` without storing it. What the store holds of the page stays for now; with
-        the fact `gone`, until `retire_pages`."""
+        the fact `gone`, until `retire_pages`. It is written with others, in one transaction."""
         links: Any = facts.get("links")
-        await self._rows(
-            "settle",
-            crawl=self._crawl,
-            url_hash=digest(clean_text(url)),
-            state=state_after(outcome, facts),
-            missing=missing_after(outcome, facts),
-            keep=outcome in ("unchanged", "failed", "quarantined"),
-            reason=clean_text(reason),
-            missed=outcome != "unchanged",
-            links=None if links is None else [clean_text(link) for link in links],
-            etag=_text(facts.get("etag")),
-            last_modified=_text(facts.get("last_modified")),
-            fetched_at=facts.get("fetched_at"),
-        )
+        metadata = facts.get("metadata")
+        values = {
+            "entity": self._entity,
+            "crawl": self._crawl,
+            "url_hash": digest(clean_text(url)),
+            "state": state_after(outcome, facts),
+            "missing": missing_after(outcome, facts),
+            "keep": outcome in ("unchanged", "failed", "quarantined"),
+            "reason": clean_text(reason),
+            "missed": outcome != "unchanged",
+            "links": None if links is None else [clean_text(link) for link in links],
+            "metadata": None if metadata is None else Jsonb(clean_json(metadata)),
+            "etag": _text(facts.get("etag")),
+            "last_modified": _text(facts.get("last_modified")),
+            "fetched_at": facts.get("fetched_at"),
+        }
         alias_of = facts.get("alias_of")
+        alias = None
         if isinstance(alias_of, str):
-            await self._rows("add_alias", url_hash=digest(clean_text(alias_of)), alias=clean_text(url))
+            alias = {"entity": self._entity, "url_hash": digest(clean_text(alias_of)), "alias": clean_text(url)}
+        self._settled.append((values, alias))
+        if len(self._settled) >= SETTLED_AT_ONCE:
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Write what was settled and waits to be written."""
+        settled, self._settled = self._settled, []
+        aliases = [alias for _, alias in settled if alias is not None]
+
+        async def write(connection: Connection) -> None:
+            async with connection.cursor() as cursor:
+                await cursor.executemany(query("settle"), [values for values, _ in settled])
+                if aliases:
+                    await cursor.executemany(query("add_alias"), aliases)
+
+        if settled:
+            await self._database.transact(write)
 
     async def holder(self, content_hash: str) -> str | None:
         """The page that the store holds with this content."""
+        await self.flush()
         rows = await self._rows("holder", content_hash=content_hash)
         return rows[0]["url"] if rows else None
 
     async def waiting(self) -> int:
         """Addresses of this crawl's frontier that are not settled."""
-        return int((await self._rows("waiting", crawl=self._crawl))[0]["n"])
+        return await self._count("waiting")
 
     async def counted(self) -> int:
         """Pages that this crawl has stored or found unchanged, earlier runs of it included."""
-        return int((await self._rows("counted", crawl=self._crawl))[0]["n"])
+        return await self._count("counted")
 
     async def passed_over(self) -> int:
         """Pages that this crawl left alone, as not due."""
-        return int((await self._rows("passed_over", crawl=self._crawl))[0]["n"])
+        return await self._count("passed_over")
 
     async def mark_orphans(self) -> int:
         """Mark the stored pages that this crawl found alive and nothing in it names; how many they are."""
-        return int((await self._rows("mark_orphans", crawl=self._crawl))[0]["n"])
+        return await self._count("mark_orphans")
+
+    async def _count(self, name: str) -> int:
+        await self.flush()
+        (row,) = await self._rows(name, crawl=self._crawl)
+        return int(row["n"])
 
     async def _rows(self, name: str, **values: object) -> list[dict[str, Any]]:
         return await self._database.fetch(query(name), {"entity": self._entity, **values})

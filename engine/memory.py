@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from copy import copy, deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from engine.alignment import align
 from engine.clean import clean_json
@@ -230,6 +230,7 @@ class MockLedger:
         if page is not None:
             page.settled, page.reason, page.missed = self._crawl, reason, outcome != "unchanged"
             page.links = tuple(facts.get("links", page.links))
+            page.metadata = cast("dict[str, Any]", clean_json(facts.get("metadata", page.metadata)))
             said = missing_after(outcome, facts)
             page.state = "stored" if page.stored and outcome in KEEPING else state_after(outcome, facts)
             page.missing_since = {"gone": page.missing_since or _now(), "unknown": page.missing_since}.get(said)
@@ -240,6 +241,9 @@ class MockLedger:
         held = self._entity.pages.get(facts.get("alias_of", ""))
         if held is not None:
             held.aliases = tuple(sorted({*held.aliases, url}))
+
+    async def flush(self) -> None:
+        """Nothing waits to be written."""
 
     async def holder(self, content_hash: str) -> str | None:
         """The stored page with this content."""

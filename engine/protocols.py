@@ -297,7 +297,11 @@ class Ledger(Protocol):
         """The next addresses in order of discovery, each once in a run."""
 
     async def settle(self, url: str, outcome: str, reason: str, facts: Mapping[str, object]) -> None:
-        """This crawl is done with an address without storing it."""
+        """This crawl is done with an address without storing it. It is written with others: at the latest with `flush`,
+        or when the ledger is asked something else."""
+
+    async def flush(self) -> None:
+        """Write what was settled."""
 
     async def holder(self, content_hash: str) -> str | None:
         """The stored page with this content."""

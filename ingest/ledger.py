@@ -79,7 +79,8 @@ class PageLedger(Protocol):
 
     async def settle(self, url: str, outcome: str, reason: str, facts: Mapping[str, object]) -> None:
         """Record that this crawl is done with `url` without storing it. `facts` may hold `etag`,
-        `last_modified` and `fetched_at` (Unix time), `links` where an unchanged page has other ones now,
+        `last_modified` and `fetched_at` (Unix time), `links` where an unchanged page has other ones now, its
+        `metadata` where it was read,
         `alias_of` for a duplicate, and `gone`: True where the visit is positive evidence that the page is not to
         be kept (promise E3)."""
 

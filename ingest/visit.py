@@ -57,6 +57,8 @@ class Visit:
     last_modified: str | None = None
     fetched_at: float | None = None
     gone: bool = False
+    metadata: Mapping[str, object] | None = None
+    """Of a page that was read and is unchanged: a description may change where the content does not."""
 
     @property
     def freshness(self) -> Freshness | None:
@@ -291,9 +293,11 @@ class Visitor:
             return replace(visit, outcome=Outcome.SKIPPED, reason=reason, gone=True)
         digest = content_hash(page)
         same = known.stored and known.content_hash == digest and known.extractor == self.extractor
+        crawled = _crawled(known, visit, page, digest, self.extractor)
         if same and not self._force:
-            return replace(visit, outcome=Outcome.UNCHANGED, reason="the same content as before")
-        return replace(visit, page=_crawled(known, visit, page, digest, self.extractor))
+            reason = "the same content as before"
+            return replace(visit, outcome=Outcome.UNCHANGED, reason=reason, metadata=crawled.metadata)
+        return replace(visit, page=crawled)
 
 
 def _redirected(known: KnownPage, response: FetchResponse) -> Visit:

@@ -73,6 +73,7 @@ async def _fill(crawl: "_Crawl") -> bool:
     try:
         with open_executor() as executor:
             await _stream(crawl, executor)
+        await crawl.flush()
         await rechunk(engine, crawl.entity, asked, tally)
     except CostCeiling as ceiling:
         tally.stopped(ceiling)
@@ -125,6 +126,11 @@ class _Crawl:
             run_id=self.ctx.run_id, entity=self.entity, status=status, waiting=waiting, not_due=not_due
         )
         return report.model_copy(update={"planned": self.ctx.context.plan})
+
+    async def flush(self) -> None:
+        """Write what the ledger still holds back."""
+        if self._ledger is not None:
+            await self._ledger.flush()
 
     async def mark_orphans(self) -> None:
         """Mark the pages that nothing names, where every page was visited."""

@@ -222,6 +222,22 @@ def test_links_that_changed_on_an_unchanged_page_are_kept(on: With) -> None:
     on(scenario)
 
 
+@pytest.mark.promise("C9")
+def test_metadata_of_an_unchanged_page_that_was_read_is_kept(on: With) -> None:
+    async def scenario(engine: Engine) -> None:
+        await first_crawl(engine, [page("a")])
+        told = {"title": "A", "description": "new\0"}
+        for facts in ({"metadata": told}, {}):
+            ledger = await begin(engine, repr(facts))
+            await ledger.revisit(found("a"))
+            await ledger.settle(url("a"), "unchanged", "the same", facts)
+            await ledger.end(finished=True)
+            kept = (await engine.get_page(url("a")) or {})["metadata"]
+            assert kept == {"title": "A", "description": "new\ufffd"}
+
+    on(scenario)
+
+
 @pytest.mark.promise("C10")
 def test_the_options_of_the_last_crawl_are_kept_and_its_end_is_told(on: With) -> None:
     async def scenario(engine: Engine) -> None:
