@@ -12,14 +12,17 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain, repeat
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from engine.embedded import EmbeddedServer, ServerStatus, server_status, start_server, stop_server
+from engine.embedded import server as server_module
 from engine.embedded.binaries import find_install
 from engine.embedded.supervisor import socket_folder
+from engine.errors import StoreUnavailable
 
 pytestmark = pytest.mark.slow
 
@@ -220,6 +223,45 @@ def test_any_path_works_and_psql_understands_the_url(place: Path, template: Path
     assert not sockets.exists()
 
 
+def test_nothing_is_made_outside_of_the_data_folder(folder: Path, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lock that all users of a machine share would shut out the second one."""
+    temporary = place / "tmp"
+    temporary.mkdir(mode=0o555)
+    for name in ("TMPDIR", "TEMP", "TMP", "XDG_RUNTIME_DIR", "HOME"):
+        monkeypatch.setenv(name, os.fspath(temporary))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    before = sorted(path.name for path in place.iterdir())
+    server = open_server(folder)
+    assert query(server.conninfo, "SELECT 1") == "1"
+    assert list(temporary.iterdir()) == []
+    close(server)
+    assert sorted(path.name for path in place.iterdir()) == before
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_recovery_that_takes_minutes_is_waited_for_and_told(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    answers = server_module._answers
+    spent = chain([0.0, 30.0, 60.0, 120.0, 240.0], repeat(299.0))
+    silent = iter([False] * 4)
+    monkeypatch.setattr(server_module._Patience, "spent", property(lambda patience: next(spent)))
+    monkeypatch.setattr(server_module, "_answers", lambda of: next(silent, True) and answers(of))
+    server = open_server(folder)
+    assert query(server.conninfo, "SELECT 1") == "1"
+    assert ["takes long: it recovers from a crash" in record.message for record in caplog.records] == [True]
+    close(server)
+
+
+def test_a_server_that_never_answers_is_given_up_with_the_remedy(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_module._Patience, "spent", property(lambda patience: 301.0))
+    monkeypatch.setattr(server_module, "_answers", lambda of: False)
+    with pytest.raises(StoreUnavailable, match=r"has not answered for 300 seconds \(`syncline db stop --force`"):
+        open_server(folder)
+    monkeypatch.undo()
+    until_stopped(folder)
+
+
 def test_a_cancelled_open_leaves_no_user_behind(place: Path) -> None:
     async def give_up() -> None:
         with pytest.raises(TimeoutError):
@@ -246,14 +288,19 @@ def test_four_processes_at_once_share_one_first_open(place: Path, start_user: Ca
     assert not status(place / "store").running
 
 
-def test_a_killed_user_neither_stops_the_server_nor_keeps_it(folder: Path, start_user: Callable[[Path], User]) -> None:
+@pytest.mark.parametrize("death", [signal.SIGKILL, signal.SIGTERM])
+def test_a_killed_user_neither_stops_the_server_nor_keeps_it(
+    folder: Path, start_user: Callable[[Path], User], death: signal.Signals
+) -> None:
     first, second = start_user(folder), start_user(folder)
     assert (first.read(), second.read()) == ("ready", "ready")
     process = postmaster(folder)
-    first.kill()
+    first.process.send_signal(death)
+    first.process.wait(SECONDS)
     assert second.say("query") == "answer"
     assert postmaster(folder) == process
-    second.kill()
+    second.process.send_signal(death)
+    second.process.wait(SECONDS)
     until_stopped(folder)
 
 

@@ -6,6 +6,7 @@ or pgvector built against the server's `pg_config`.
 
 import asyncio
 import importlib.util
+import re
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import pytest
 from engine.embedded import EmbeddedServer
 from engine.embedded.binaries import PACKAGE, Install
 from engine.embedders.fake import HashEmbedder
+from engine.migrate import OLDEST_VECTOR
 from engine.models import PageInput, RecordInput
 from engine.postgres import PostgresEngine
 
@@ -35,10 +37,17 @@ def installs() -> Mapping[int, Install]:
     for folder in folders:
         sharing = [folder / "share" / "postgresql", folder / "share", Path("/usr/share/postgresql") / folder.name]
         for share in sharing:
-            if (share / "extension" / "vector.control").is_file() and (folder / "bin" / "postgres").is_file():
+            if has_pgvector(share) and (folder / "bin" / "postgres").is_file():
                 major = int((share / "postgres.bki").read_text("ascii", errors="replace").split()[2])
                 found[major] = Install(folder, major)
     return found
+
+
+def has_pgvector(share: Path) -> bool:
+    """Whether the files of a new enough pgvector are there."""
+    control = share / "extension" / "vector.control"
+    found = re.search(r"default_version = '(\d+)\.(\d+)", control.read_text("utf-8")) if control.is_file() else None
+    return found is not None and (int(found[1]), int(found[2])) >= OLDEST_VECTOR
 
 
 @pytest.fixture(scope="module", params=[14, 15, 16, 17, 18])
