@@ -14,6 +14,8 @@ from engine.embedders.fake import HashEmbedder
 from engine.errors import StoreUnavailable
 from engine.models import PageInput, RecordInput
 from engine.postgres import PostgresEngine
+from syncs import Runtime
+from syncs.tools import ToolError, catalogue
 
 pytestmark = pytest.mark.slow
 
@@ -184,6 +186,27 @@ def test_a_role_that_was_granted_it_searches_and_reads_and_changes_nothing(
         assert (ran.code, bool(ran.out)) == (0, True), ran.err
     refused = in_process("remove", SITE["name"], "--db", url)
     assert (refused.code, "permission denied" in refused.error) == (1, True)
+
+
+def test_an_agent_s_tools_work_with_the_role_and_refuse_the_runs_in_words(database_url: str, role: str) -> None:
+    async def prepare(engine: PostgresEngine) -> None:
+        await crawl(engine)
+        await engine.grant_search(role)
+
+    async def read(engine: PostgresEngine) -> None:
+        tools = {tool.name: tool for tool in catalogue(Runtime(engine=engine, syncs={}), read_only=True)}
+        for name, asked in (
+            ("search", {"query": "kite"}),
+            ("page", {"url": "https://x.org/a"}),
+            ("sites", {}),
+            ("status", {}),
+        ):
+            assert await tools[name].call(asked)
+        with pytest.raises(ToolError, match="permission denied for table run"):
+            await tools["runs"].call({})
+
+    run(database_url, prepare)
+    run(make_conninfo(database_url, user=role), read)
 
 
 def test_a_model_that_is_added_later_is_searched_by_the_role_too(database_url: str, role: str) -> None:

@@ -160,6 +160,21 @@ def test_a_server_that_is_too_old_is_refused(database_url: str, monkeypatch: pyt
     assert "needs 99 or later: upgrade the server" in said
 
 
+def test_a_database_in_another_encoding_is_refused_before_anything_is_made(postgres_server: str) -> None:
+    name = f"latin_{uuid4().hex}"
+    execute(
+        postgres_server,
+        f"CREATE DATABASE {name} ENCODING 'LATIN1' LOCALE_PROVIDER libc LOCALE 'C' TEMPLATE template0",
+    )
+    url = make_conninfo(postgres_server, dbname=name)
+    try:
+        assert "of the encoding LATIN1, which cannot hold every page" in refusal(url)
+        with psycopg.connect(url) as connection:
+            assert connection.execute("SELECT to_regnamespace('syncline')").fetchone() == (None,)
+    finally:
+        execute(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
 @pytest.mark.parametrize(
     ("extensions", "said"),
     [
