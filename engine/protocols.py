@@ -322,9 +322,9 @@ class Ledger(Protocol):
 class Crawls(Protocol):
     """What a site crawl keeps between and during its runs."""
 
-    async def check(self, *, max_cost: float | None = None) -> str:
+    async def check(self, *, max_cost: float | None = None, ask: bool = True) -> str:
         """Prove that store and embedder can be used, and a ceiling kept, before anything is written; the embedder's
-        name."""
+        name. Without `ask` the embedder is not asked for a vector."""
 
     def rehearse(self) -> AbstractAsyncContextManager["Engine"]:
         """An engine on which everything is done as on this one, and nothing stays: what is written is rolled back,

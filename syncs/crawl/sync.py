@@ -52,7 +52,9 @@ async def execute(ctx: SyncContext[SiteCrawlIn]) -> SiteCrawlOut:
 async def _run(crawl: "_Crawl") -> SiteCrawlOut:
     asked, engine = crawl.ctx.context, crawl.engine
     try:
-        await engine.check(max_cost=asked.max_cost)
+        # Where pages are stored, the embedder has worked before, and this run may need nothing of it.
+        stored = await engine.stored_pages(connection_id=CONNECTION, name=crawl.entity, count=1)
+        await engine.check(max_cost=asked.max_cost, ask=not stored)
         finished = await _fill(crawl)
         await engine.optimize(on_progress=crawl.ctx.progress)
         report = await crawl.report()
