@@ -268,7 +268,8 @@ class Database:
     def __init__(self, url: str, records: str, vectors: str | None) -> None:
         self._url = url
         self._records = records
-        self._kinds = {"records": rf"(.*\.)?{re.escape(records)}"} | ({"vectors": vectors, "others": ".*"} if vectors else {})
+        others = {"vectors": vectors, "others": ".*"} if vectors else {}
+        self._kinds = {"records": rf"(.*\.)?{re.escape(records)}", **others}
         _, before, _ = self.read()
         self.counting = self.read()[1] - before  # transactions of the counting itself
 
