@@ -48,7 +48,9 @@ def vector(text: str) -> list[float]:
 def embeddings(make_site_server: Any) -> Embeddings:
     site = make_site_server()
     server = Embeddings(f"{site.url}/v1")
-    site.serve_json("/v1/embeddings", lambda asked, request: server.answer(asked["input"], request.headers["authorization"]))
+    site.serve_json(
+        "/v1/embeddings", lambda asked, request: server.answer(asked["input"], request.headers["authorization"])
+    )
     return server
 
 
