@@ -126,12 +126,9 @@ class Model(BaseHTTPRequestHandler):
             return
         asked = json.loads(body)
         vectors, tokens = self.spent.embed(asked["input"])
-        body = json.dumps(
-            {
-                "data": [{"index": place, "embedding": vector} for place, vector in enumerate(vectors)],
-                "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
-            }
-        ).encode()
+        data = [{"index": place, "embedding": vector} for place, vector in enumerate(vectors)]
+        usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+        body = json.dumps({"data": data, "usage": usage}).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
@@ -180,8 +177,8 @@ class Folder:
             assert changed != text, f"{name} was to change"
             self.write(name, changed)
 
-    def pages(self, pattern: str = "**/*.html") -> list[str]:
-        return sorted(str(path.relative_to(self.root)) for path in self.root.glob(pattern))
+    def pages(self) -> list[str]:
+        return sorted(str(path.relative_to(self.root)) for path in self.root.glob("**/*.html"))
 
 
 def described(text: str) -> str:
@@ -378,13 +375,9 @@ def prepared(html: bytes, url: str) -> Page:
 
 def pages_of(folder: Folder, names: Iterable[str], url: str) -> list[Page]:
     """The pages that are there."""
-    found = []
-    for name in names:
-        path = folder.root / name
-        path = path / "index.html" if path.is_dir() else path
-        if path.exists():
-            found.append(prepared(path.read_bytes(), url + name))
-    return found
+    paths = [(folder.root / name, name) for name in names]
+    paths = [(path / "index.html" if path.is_dir() else path, name) for path, name in paths]
+    return [prepared(path.read_bytes(), url + name) for path, name in paths if path.exists()]
 
 
 class LangChain:
@@ -522,25 +515,18 @@ def ours(limit: int, dying: Sequence[str], url: str, database_url: str, scratch:
     for step in steps(dying):
         folder.tick()
         step.change(folder)
-        half = statuses[200] + len(dying) // 2
+        half = spent.texts.total() + len(dying) // 2
         work = partial(program.crawl, 1 if step.down else 0)
         if step.dies:
-            work = partial(program.killed, partial(reached, statuses, half))
+            work = partial(program.killed, lambda half=half: spent.texts.total() >= half)
         if step.down:
             down.set()
         lines += said([measured(step.name, database, spent, statuses, work)])
-        names = names or stored(database_url, site)
+        if not names:
+            with psycopg.connect(database_url) as connection:
+                rows = connection.execute("SELECT url FROM syncline.page WHERE content_hash IS NOT NULL ORDER BY seq")
+                names = [row[0].removeprefix(site) for row in rows]
     return lines, names
-
-
-def reached(statuses: Counter[int], count: int) -> bool:
-    return statuses[200] >= count
-
-
-def stored(database_url: str, site: str) -> list[str]:
-    with psycopg.connect(database_url) as connection:
-        rows = connection.execute("SELECT url FROM syncline.page WHERE content_hash IS NOT NULL ORDER BY seq")
-        return [row[0].removeprefix(site) for row in rows]
 
 
 def theirs(peer: Any, names: Sequence[str], dying: Sequence[str], database_url: str, scratch: Path) -> list[str]:
@@ -575,10 +561,8 @@ def measure(limit: int, most_dying: int, scratch: Path, db: Path) -> list[str]:
     assert status.url is not None
     library = sorted(str(path.relative_to(PACKAGE)) for path in PACKAGE.glob("library/*.html"))
     dying = [name for name in library if name != PAGE][:most_dying]
-    lines = said([
-        f"Measured {datetime.now(UTC):%Y-%m-%d} with Python {platform.python_version()} on {platform.machine()}, "
-        f"{os.cpu_count()} processors, python3.11-doc."
-    ])  # fmt: skip
+    machine = f"Python {platform.python_version()} on {platform.machine()}, {os.cpu_count()} processors"
+    lines = said([f"Measured {datetime.now(UTC):%Y-%m-%d} with {machine}; Debian's python3.11-doc."])
     try:
         table, names = ours(limit, dying, os.fspath(db), status.url, scratch)
         lines += table
