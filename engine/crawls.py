@@ -143,6 +143,7 @@ class PostgresLedger:
         """This crawl is done with `url` without storing it. What the store holds of the page stays for now; with
         the fact `gone`, until `retire_pages`."""
         links: Any = facts.get("links")
+        metadata = facts.get("metadata")
         await self._rows(
             "settle",
             crawl=self._crawl,
@@ -153,6 +154,7 @@ class PostgresLedger:
             reason=clean_text(reason),
             missed=outcome != "unchanged",
             links=None if links is None else [clean_text(link) for link in links],
+            metadata=None if metadata is None else Jsonb(clean_json(metadata)),
             etag=_text(facts.get("etag")),
             last_modified=_text(facts.get("last_modified")),
             fetched_at=facts.get("fetched_at"),

@@ -233,6 +233,7 @@ class MockLedger:
             said = missing_after(outcome, facts)
             page.state = "stored" if page.stored and outcome in KEEPING else state_after(outcome, facts)
             page.missing_since = {"gone": page.missing_since or _now(), "unknown": page.missing_since}.get(said)
+            page.metadata = deepcopy(dict(facts.get("metadata") or page.metadata))
             page.etag = facts.get("etag") or page.etag
             page.last_modified = facts.get("last_modified") or page.last_modified
             if facts.get("fetched_at") is not None:

@@ -169,7 +169,7 @@ class Frontier:
         facts: dict[str, object] = {"fetched_at": visit.fetched_at, "alias_of": alias_of, "gone": visit.gone or None}
         if outcome is Outcome.UNCHANGED:
             # Only then: validators of what was not stored would turn the next answer into a 304 for it.
-            facts |= {"etag": visit.etag, "last_modified": visit.last_modified}
+            facts |= {"etag": visit.etag, "last_modified": visit.last_modified, "metadata": visit.metadata}
             if tuple(visit.links) != tuple(visit.known.links):
                 facts["links"] = visit.links
         elif outcome in (Outcome.SKIPPED, Outcome.DUPLICATE):

@@ -61,7 +61,7 @@ UPDATE syncline.page SET
     settled = %(crawl)s, state = CASE WHEN content_hash IS NOT NULL AND %(keep)s THEN 'stored' ELSE %(state)s END,
     reason = %(reason)s, missed = %(missed)s, links = coalesce(%(links)s::text[], links),
     missing_since = CASE %(missing)s WHEN 'gone' THEN coalesce(missing_since, now()) WHEN 'unknown' THEN missing_since END,
-    etag = coalesce(%(etag)s, etag), last_modified = coalesce(%(last_modified)s, last_modified),
+    metadata = coalesce(%(metadata)s::jsonb, metadata), etag = coalesce(%(etag)s, etag), last_modified = coalesce(%(last_modified)s, last_modified),
     fetched_at = coalesce(to_timestamp(%(fetched_at)s), fetched_at)
 WHERE entity_id = %(entity)s AND url_hash = %(url_hash)s;
 

@@ -222,6 +222,22 @@ def test_links_that_changed_on_an_unchanged_page_are_kept(on: With) -> None:
     on(scenario)
 
 
+@pytest.mark.promise("C9")
+def test_metadata_that_changed_on_an_unchanged_page_is_kept(on: With) -> None:
+    async def scenario(engine: Engine) -> None:
+        await first_crawl(engine, [page("a", metadata={"title": "A", "description": "old"})])
+        new = {"title": "A", "description": "new"}
+        for facts, description in (({}, "old"), ({"metadata": new}, "new"), ({}, "new")):
+            ledger = await begin(engine, description)
+            await ledger.revisit(found("a"))
+            await ledger.settle(url("a"), "unchanged", "the same", facts)
+            await ledger.end(finished=True)
+            (row,) = await engine.stored_pages(**SITE)
+            assert row["metadata"] == {"title": "A", "description": description}
+
+    on(scenario)
+
+
 @pytest.mark.promise("C10")
 def test_the_options_of_the_last_crawl_are_kept_and_its_end_is_told(on: With) -> None:
     async def scenario(engine: Engine) -> None:
