@@ -3,12 +3,20 @@
 A copy of Debian's python3.11-doc is served on loopback and crawled by the command line into an embedded Postgres, with
 the embedder `openai` at a loopback server that counts. Then something changes, and the site is crawled again, and so
 on: one row a change. Rows are what PostgreSQL counts as inserted, updated and deleted in the records' and vectors'
-tables, and in all others; transactions are all that were committed, the run's heartbeats among them. Beside it, where
-they are installed, LangChain's `index(cleanup="full")` over PGVector and LlamaIndex's `IngestionPipeline`
-(`UPSERTS_AND_DELETE`) over PGVectorStore are given the same pages' markdown after each change, split by their own
-splitters at as many tokens as ours; their records of what is there are kept in memory.
+tables, and in all others; transactions are all that were committed, the run's heartbeats among them.
 
-Worse would be any text embedded that was embedded before, or a row written for what did not change.
+Beside it, where they are installed, LangChain's `index(cleanup="full")` over PGVector and LlamaIndex's
+`IngestionPipeline` (`UPSERTS_AND_DELETE`, with its cache) over PGVectorStore are given the same pages each time, as the
+very texts that ours embeds, with the page's address, title, description and the chunk's anchor as metadata.
+LangChain gets chunks, as its documents are; LlamaIndex gets pages, and ours as its node parser, so that it can tell
+what is of which page. Their records of what is there are kept in memory. A crawl that dies is one whose process is
+killed; for them, an embedding server that breaks at half, which is kinder, since their memory survives.
+
+    pip install --no-deps langchain-postgres langchain-text-splitters sqlalchemy llama-index-core \
+        llama-index-vector-stores-postgres ...    (langchain-postgres asks for an older pgvector than ours)
+
+Worse would be any text embedded that was embedded before, or a row written for what did not change. `--write` puts the
+tables into docs/freshness.md.
 """
 
 import argparse
@@ -28,23 +36,33 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from datetime import UTC, datetime
+from functools import cache, partial
 from hashlib import blake2b
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 
 import ingest
 from chunking import TiktokenCounter
 from engine.embedded import start_server, stop_server
+from syncs.crawl import SiteCrawlIn
+from syncs.crawl.chunks import records_of
 
 PACKAGE = Path("/usr/share/doc/python3.11/html")
 PAGE = "library/json.html"
-TOKENS = 400
+DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "freshness.md"
+BEGIN, END = "<!-- measured -->", "<!-- /measured -->"
+BATCH = 100
 DIMENSIONS = 64
 count_tokens = TiktokenCounter().count
+
+
+class Broken(Exception):
+    """The embedding server is no more."""
 
 
 @dataclass
@@ -54,10 +72,15 @@ class Spent:
     calls: int = 0
     tokens: int = 0
     texts: Counter[str] = field(default_factory=Counter)
+    left: int | None = None  # texts until it breaks
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def embed(self, texts: Sequence[str]) -> tuple[list[list[float]], int]:
         """Their vectors, and the tokens of this call."""
+        if self.left is not None:
+            if len(texts) > self.left:
+                raise Broken
+            self.left -= len(texts)
         tokens = sum(map(count_tokens, texts))
         with self.lock:
             self.calls += 1
@@ -71,10 +94,17 @@ def vector(text: str) -> list[float]:
 
 
 class Site(SimpleHTTPRequestHandler):
-    """A folder, with validators."""
+    """A folder, with validators; `down`, it hangs up."""
 
     protocol_version = "HTTP/1.1"
     statuses: Counter[int]
+    down: threading.Event
+
+    def do_GET(self) -> None:
+        if self.down.is_set():
+            self.close_connection = True
+        else:
+            super().do_GET()
 
     def log_request(self, code: Any = "-", size: Any = "-") -> None:
         self.statuses[int(code)] += 1
@@ -90,14 +120,15 @@ class Model(BaseHTTPRequestHandler):
     spent: Spent
 
     def do_POST(self) -> None:
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if len(body) < int(self.headers["Content-Length"]):  # its client was killed meanwhile
+            self.close_connection = True
+            return
+        asked = json.loads(body)
         vectors, tokens = self.spent.embed(asked["input"])
-        body = json.dumps(
-            {
-                "data": [{"index": place, "embedding": vector} for place, vector in enumerate(vectors)],
-                "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
-            }
-        ).encode()
+        data = [{"index": place, "embedding": vector} for place, vector in enumerate(vectors)]
+        usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+        body = json.dumps({"data": data, "usage": usage}).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
@@ -146,8 +177,8 @@ class Folder:
             assert changed != text, f"{name} was to change"
             self.write(name, changed)
 
-    def pages(self, pattern: str = "**/*.html") -> list[str]:
-        return sorted(str(path.relative_to(self.root)) for path in self.root.glob(pattern))
+    def pages(self) -> list[str]:
+        return sorted(str(path.relative_to(self.root)) for path in self.root.glob("**/*.html"))
 
 
 def described(text: str) -> str:
@@ -185,8 +216,16 @@ def moved(text: str) -> str:
 Change = Callable[[Folder], object]
 
 
-def changes(dying: Sequence[str]) -> list[tuple[str, Change, bool]]:
-    """What happens to the site, in order; True where the crawl after it is killed at its half."""
+class Step(NamedTuple):
+    """What happens to the site, and whether the crawl after it is killed, or finds nobody there."""
+
+    name: str
+    change: Change = lambda folder: None
+    dies: bool = False
+    down: bool = False
+
+
+def steps(dying: Sequence[str]) -> list[Step]:
     kept: list[str] = []
 
     def remove(folder: Folder) -> None:
@@ -194,64 +233,45 @@ def changes(dying: Sequence[str]) -> list[tuple[str, Change, bool]]:
         (folder.root / PAGE).unlink()
 
     return [
-        ("first crawl", lambda folder: None, False),
-        ("nothing changed", lambda folder: None, False),
-        ("metadata of every page", lambda folder: folder.edit(described, folder.pages()), False),
-        ("one paragraph of a page", lambda folder: folder.edit(revised, [PAGE]), False),
-        ("a section on top of a page", lambda folder: folder.edit(with_news, [PAGE]), False),
-        ("a section moved in a page", lambda folder: folder.edit(moved, [PAGE]), False),
-        ("a page removed", remove, False),
-        ("the page back", lambda folder: folder.write(PAGE, kept[0]), False),
-        (
-            f"a paragraph of {len(dying)} pages, killed at half, run again",
+        Step("first crawl"),
+        Step("nothing changed"),
+        Step("metadata of every page", lambda folder: folder.edit(described, folder.pages())),
+        Step("one paragraph of a page", lambda folder: folder.edit(revised, [PAGE])),
+        Step("a section on top of a page", lambda folder: folder.edit(with_news, [PAGE])),
+        Step("a section moved in a page", lambda folder: folder.edit(moved, [PAGE])),
+        Step("a page removed", remove),
+        Step("the page back", lambda folder: folder.write(PAGE, kept[0])),
+        Step(
+            f"a paragraph in {len(dying)} pages; dies at half",
             lambda folder: folder.edit(partial(revised, word="Killed"), dying),
-            True,
+            dies=True,
         ),
+        Step("the next one"),
+        Step("the site does not answer", down=True),
     ]
 
 
-@dataclass
-class Cost:
-    """One row of the table."""
-
-    step: str
-    answers: str
-    calls: int
-    texts: int
-    tokens: int
-    again: int
-    rows: dict[str, tuple[int, int, int]]
-    transactions: int
-    seconds: float
-
-    def line(self) -> str:
-        cells = [
-            self.step,
-            self.answers,
-            *(f"{number:,}" for number in (self.calls, self.texts, self.tokens, self.again)),
-            *(" / ".join(f"{number:,}" for number in self.rows[kind]) for kind in ("records", "vectors", "others")),
-            f"{self.transactions:,}",
-            f"{self.seconds:.1f}",
-        ]
-        return f"| {' | '.join(cells)} |"
-
-
-COLUMNS = (
-    *("change", "200 / 304", "calls", "texts", "tokens", "embedded before", "records +/~/-", "vectors +/~/-"),
-    *("other rows +/~/-", "transactions", "s"),
-)
-HEAD = f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}"
+def head(ours: bool) -> str:
+    columns = [
+        *("change", *(["200 / 304"] if ours else []), "calls", "texts", "tokens", "of them embedded before"),
+        *("records +/~/-", *(["vectors +/~/-", "others +/~/-"] if ours else []), "transactions", "records held", "s"),
+    ]
+    return f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}"
 
 
 class Database:
     """PostgreSQL's own counts of what was written."""
 
-    def __init__(self, url: str, records: str, vectors: str) -> None:
+    def __init__(self, url: str, records: str, vectors: str | None) -> None:
         self._url = url
-        self._kinds = (("records", records), ("vectors", vectors))
+        self._records = records
+        others = {"vectors": vectors, "others": ".*"} if vectors else {}
+        self._kinds = {"records": rf"(.*\.)?{re.escape(records)}", **others}
+        _, before, _ = self.read()
+        self.counting = self.read()[1] - before  # transactions of the counting itself
 
-    def read(self) -> tuple[dict[str, tuple[int, int, int]], int]:
-        """Rows inserted, updated and deleted by kind, and transactions, once nobody else is connected."""
+    def read(self) -> tuple[dict[str, tuple[int, int, int]], int, int]:
+        """Rows inserted, updated and deleted by kind, transactions, and records held, once nobody else is connected."""
         with psycopg.connect(self._url, autocommit=True) as connection:
             while connection.execute(
                 "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
@@ -262,39 +282,47 @@ class Database:
             tables = connection.execute(
                 "SELECT schemaname || '.' || relname, n_tup_ins, n_tup_upd, n_tup_del FROM pg_stat_user_tables"
             ).fetchall()
-            (transactions,) = connection.execute(
-                "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()"
-            ).fetchone() or (0,)
-        rows = {"records": (0, 0, 0), "vectors": (0, 0, 0), "others": (0, 0, 0)}
+            transactions = number(
+                connection, "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()"
+            )
+            there = number(connection, f"SELECT count(to_regclass('{self._records}'))")
+            held = number(connection, f"SELECT count(*) FROM {self._records}") if there else 0  # noqa: S608
+        rows = dict.fromkeys(self._kinds, (0, 0, 0))
         for name, *counts in tables:
-            kind = next((kind for kind, pattern in self._kinds if re.fullmatch(pattern, name)), "others")
-            added = [before + now for before, now in zip(rows[kind], counts, strict=True)]
-            rows[kind] = (added[0], added[1], added[2])
-        return rows, transactions
+            kind = next((kind for kind, pattern in self._kinds.items() if re.fullmatch(pattern, name)), None)
+            if kind is not None:
+                added = [before + now for before, now in zip(rows[kind], counts, strict=True)]
+                rows[kind] = (added[0], added[1], added[2])
+        return rows, transactions, held
 
 
-def measured(step: str, database: Database, spent: Spent, statuses: Counter[int], work: Callable[[], None]) -> Cost:
-    rows, transactions = database.read()
+def number(connection: Any, statement: str) -> int:
+    (found,) = connection.execute(statement).fetchone()
+    return int(found)
+
+
+def measured(step: str, database: Database, spent: Spent, statuses: Counter[int], work: Callable[[], None]) -> str:
+    """Do the work; its row of the table."""
+    rows, transactions, _ = database.read()
     calls, tokens, texts, answers = spent.calls, spent.tokens, spent.texts.copy(), statuses.copy()
     started = time.perf_counter()
     work()
     seconds = time.perf_counter() - started
-    after, transactions_after = database.read()
+    after, transactions_after, held = database.read()
     new = spent.texts - texts
-    return Cost(
+    again = new.total() - sum(text not in texts for text in new)
+    counts = (spent.calls - calls, new.total(), spent.tokens - tokens, again)
+    written = [[now - before for before, now in zip(rows[kind], after[kind], strict=True)] for kind in after]
+    cells = [
         step,
-        f"{statuses[200] - answers[200]:,} / {statuses[304] - answers[304]:,}" if statuses else "",
-        spent.calls - calls,
-        new.total(),
-        spent.tokens - tokens,
-        new.total() - sum(text not in texts for text in new),
-        {
-            kind: (counts[0] - rows[kind][0], counts[1] - rows[kind][1], counts[2] - rows[kind][2])
-            for kind, counts in after.items()
-        },
-        max(transactions_after - transactions - 3, 0),  # those of the counting
-        seconds,
-    )
+        *([f"{statuses[200] - answers[200]:,} / {statuses[304] - answers[304]:,}"] if statuses else []),
+        *(f"{count:,}" for count in counts),
+        *(" / ".join(f"{count:,}" for count in kind) for kind in written),
+        f"{max(transactions_after - transactions - database.counting, 0):,}",
+        f"{held:,}",
+        f"{seconds:.1f}",
+    ]
+    return f"| {' | '.join(cells)} |"
 
 
 class Syncline:
@@ -305,10 +333,10 @@ class Syncline:
         self._command = [*command, "--db", db, "--limit", str(limit), "--json"]
         self._env = env
 
-    def crawl(self) -> None:
+    def crawl(self, expected: int = 0) -> None:
         ran = subprocess.run(self._command, env=self._env, capture_output=True, text=True, check=False)
-        if ran.returncode:
-            raise SystemExit(f"the crawl failed: {ran.stderr}")
+        if ran.returncode != expected:
+            raise SystemExit(f"the crawl ended with {ran.returncode}: {ran.stderr}")
 
     def killed(self, when: Callable[[], bool]) -> None:
         with subprocess.Popen(
@@ -317,36 +345,52 @@ class Syncline:
             while run.poll() is None and not when():
                 time.sleep(0.005)
             run.send_signal(signal.SIGKILL)
-        self.crawl()
 
 
-converted = lru_cache(maxsize=None)(ingest.html_to_markdown)  # neither theirs nor measured
+class Page(NamedTuple):
+    """A page as the peers are given it: its chunks are the very texts that ours embeds."""
+
+    url: str
+    markdown: str
+    facts: dict[str, str]
+    chunks: Sequence[tuple[str, dict[str, str]]]
 
 
-def markdown_of(folder: Folder, names: Iterable[str], url: str) -> list[tuple[str, str, dict[str, str]]]:
-    """The pages that are there, as (url, markdown, metadata)."""
-    found = []
-    for name in names:
-        path = folder.root / name
-        path = path / "index.html" if path.is_dir() else path
-        if path.exists():
-            page = converted(path.read_bytes(), url + name)
-            facts = {"source_url": url + name, "title": page.title, "description": page.description}
-            found.append((url + name, page.markdown, {key: value for key, value in facts.items() if value}))
-    return found
+@cache
+def prepared(html: bytes, url: str) -> Page:
+    """What is neither theirs nor measured."""
+    page = ingest.html_to_markdown(html, url)
+    anchors = [(anchor.offset, anchor.id, anchor.level, anchor.term) for anchor in page.anchors]
+    settings = SiteCrawlIn(url=url)
+    given = {"source_url": url, "title": page.title, "description": page.description}
+    facts = {key: value for key, value in given.items() if value}
+    chunks = records_of(url, page.markdown, facts, anchors, settings.max_size, settings.target_size)
+    return Page(
+        url,
+        page.markdown,
+        facts,
+        [(str(one["embed_text"]), facts | ({"anchor": one["anchor"]} if one["anchor"] else {})) for one in chunks],
+    )
+
+
+def pages_of(folder: Folder, names: Iterable[str], url: str) -> list[Page]:
+    """The pages that are there."""
+    paths = [(folder.root / name, name) for name in names]
+    paths = [(path / "index.html" if path.is_dir() else path, name) for path, name in paths]
+    return [prepared(path.read_bytes(), url + name) for path, name in paths if path.exists()]
 
 
 class LangChain:
     """LangChain's `index` over PGVector."""
 
     name = 'LangChain `index(cleanup="full")`, PGVector'
-    records, vectors = r".*\.langchain_pg_embedding", "-"
+    packages = ("langchain-core", "langchain-postgres")
+    records = "langchain_pg_embedding"
 
     def __init__(self, conninfo: str) -> None:
         from langchain_core.embeddings import Embeddings
         from langchain_core.indexing import InMemoryRecordManager
         from langchain_postgres import PGVector
-        from langchain_text_splitters import RecursiveCharacterTextSplitter
         from sqlalchemy import create_engine
 
         spent = self.spent = Spent()
@@ -358,52 +402,64 @@ class LangChain:
             def embed_query(self, text: str) -> list[float]:
                 return spent.embed([text])[0][0]
 
-        database = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(conninfo))
-        self._store = PGVector(Counting(), connection=database, collection_name="docs")
-        self._database = database
+        self._database = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(conninfo))
+        self._store = PGVector(Counting(), connection=self._database, collection_name="docs")
         self._manager = InMemoryRecordManager(namespace="docs")
         self._manager.create_schema()
-        self._splitter = RecursiveCharacterTextSplitter.from_language(
-            "markdown", chunk_size=TOKENS, chunk_overlap=0, length_function=count_tokens
-        )
 
-    def take(self, pages: Sequence[tuple[str, str, dict[str, str]]]) -> None:
+    def take(self, pages: Sequence[Page]) -> None:
         from langchain_core.documents import Document
         from langchain_core.indexing import index
 
-        documents = self._splitter.split_documents([Document(text, metadata=facts) for _, text, facts in pages])
-        index(
-            documents,
-            self._manager,
-            self._store,
-            cleanup="full",
-            source_id_key="source_url",
-            batch_size=1_000,
-            key_encoder="blake2b",
-        )
-        self._database.dispose()  # a connection that ends tells of its rows
+        try:
+            index(
+                [Document(text, metadata=facts) for page in pages for text, facts in page.chunks],
+                self._manager,
+                self._store,
+                cleanup="full",
+                source_id_key="source_url",
+                batch_size=BATCH,
+                key_encoder="blake2b",
+            )
+        finally:
+            self._database.dispose()  # a connection that ends tells of its rows
 
 
 class LlamaIndex:
     """LlamaIndex's pipeline over PGVectorStore."""
 
     name = "LlamaIndex `IngestionPipeline(UPSERTS_AND_DELETE)`, PGVectorStore"
-    records, vectors = r".*\.data_docs", "-"
+    packages = ("llama-index-core", "llama-index-vector-stores-postgres")
+    records = "data_docs"
 
     def __init__(self, conninfo: str) -> None:
         from llama_index.core.embeddings import MockEmbedding
         from llama_index.core.ingestion import DocstoreStrategy, IngestionPipeline
-        from llama_index.core.node_parser import SentenceSplitter
+        from llama_index.core.schema import BaseNode, NodeRelationship, TextNode, TransformComponent
         from llama_index.core.storage.docstore import SimpleDocumentStore
         from llama_index.vector_stores.postgres import PGVectorStore
         from sqlalchemy import create_engine
         from sqlalchemy.ext.asyncio import create_async_engine
 
         spent = self.spent = Spent()
+        chunks = self._chunks = dict[str, Sequence[tuple[str, dict[str, str]]]]()
 
         class Counting(MockEmbedding):
             def _get_text_embeddings(self, texts: list[str]) -> list[list[float]]:
                 return spent.embed(texts)[0]
+
+        class Chunks(TransformComponent):
+            def __call__(self, nodes: Sequence[BaseNode], **kwargs: Any) -> Sequence[BaseNode]:
+                return [
+                    TextNode(
+                        text=text,
+                        metadata=facts,
+                        excluded_embed_metadata_keys=list(facts),
+                        relationships={NodeRelationship.SOURCE: page.as_related_node_info()},
+                    )
+                    for page in nodes
+                    for text, facts in chunks[page.node_id]
+                ]
 
         self._database = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(conninfo))
         store = PGVectorStore(
@@ -415,20 +471,21 @@ class LlamaIndex:
             embed_dim=DIMENSIONS,
         )
         self._pipeline = IngestionPipeline(
-            transformations=[
-                SentenceSplitter(chunk_size=TOKENS, chunk_overlap=0),
-                Counting(embed_dim=DIMENSIONS, embed_batch_size=1_000),
-            ],
+            transformations=[Chunks(), Counting(embed_dim=DIMENSIONS, embed_batch_size=BATCH)],
             docstore=SimpleDocumentStore(),
             docstore_strategy=DocstoreStrategy.UPSERTS_AND_DELETE,
             vector_store=store,
         )
 
-    def take(self, pages: Sequence[tuple[str, str, dict[str, str]]]) -> None:
+    def take(self, pages: Sequence[Page]) -> None:
         from llama_index.core import Document
 
-        self._pipeline.run(documents=[Document(text=text, id_=url, metadata=facts) for url, text, facts in pages])
-        self._database.dispose()
+        self._chunks |= {page.url: page.chunks for page in pages}
+        documents = [Document(text=page.markdown, id_=page.url, metadata=page.facts) for page in pages]
+        try:
+            self._pipeline.run(documents=documents)
+        finally:
+            self._database.dispose()
 
 
 PEERS: tuple[tuple[str, Any], ...] = (("langchain_postgres", LangChain), ("llama_index", LlamaIndex))
@@ -442,78 +499,101 @@ def copied(work: Path) -> Folder:
     return folder
 
 
-def ours(limit: int, dying: Sequence[str], url: str, database_url: str, scratch: Path) -> list[str]:
-    """The rows of Syncline; returns the names of the pages that it stored."""
+def ours(limit: int, dying: Sequence[str], url: str, database_url: str, scratch: Path) -> tuple[list[str], list[str]]:
+    """The table of Syncline, and the names of the pages that it stored."""
     folder = copied(scratch / "ours")
-    statuses: Counter[int] = Counter()
-    spent = Spent()
-    site = serve(partial(type("CountedSite", (Site,), {"statuses": statuses}), directory=str(folder.root))) + "/"
+    statuses, down, spent = Counter[int](), threading.Event(), Spent()
+    counted = type("CountedSite", (Site,), {"statuses": statuses, "down": down})
+    site = serve(partial(counted, directory=str(folder.root))) + "/"
     model = serve(type("CountedModel", (Model,), {"spent": spent}))
     env = {**os.environ, "OPENAI_BASE_URL": f"{model}/v1", "OPENAI_API_KEY": "sk-loopback"}
     program = Syncline(site, url, env, limit)
-    database = Database(database_url, r"syncline\.record", r"syncline\.vector_\d+")
     subprocess.run([sys.executable, "-m", "syncs.cli", "status", "--db", url], check=True, capture_output=True)
-    print(f"\n**Syncline**\n\n{HEAD}")
-    for step, change, dies in changes(dying):
+    database = Database(database_url, "syncline.record", r"syncline\.vector_\d+")
+    lines = said(["", "**Syncline**", "", head(ours=True)])
+    names: list[str] = []
+    for step in steps(dying):
         folder.tick()
-        change(folder)
-        before = statuses[200]
-        half = before + len(dying) // 2
+        step.change(folder)
+        half = spent.texts.total() + len(dying) // 2
+        work = partial(program.crawl, 1 if step.down else 0)
+        if step.dies:
+            work = partial(program.killed, lambda half=half: spent.texts.total() >= half)
+        if step.down:
+            down.set()
+        lines += said([measured(step.name, database, spent, statuses, work)])
+        if not names:
+            with psycopg.connect(database_url) as connection:
+                rows = connection.execute("SELECT url FROM syncline.page WHERE content_hash IS NOT NULL ORDER BY seq")
+                names = [row[0].removeprefix(site) for row in rows]
+    return lines, names
 
-        def killed(half: int = half) -> None:
-            program.killed(lambda: statuses[200] >= half)
 
-        print(measured(step, database, spent, statuses, killed if dies else program.crawl).line(), flush=True)
-    with psycopg.connect(database_url) as connection:
-        rows = connection.execute("SELECT url FROM syncline.page WHERE content_hash IS NOT NULL ORDER BY seq")
-        return [row[0].removeprefix(site) for row in rows]
-
-
-def theirs(peer: Any, names: Sequence[str], dying: Sequence[str], database_url: str, scratch: Path) -> None:
+def theirs(peer: Any, names: Sequence[str], dying: Sequence[str], database_url: str, scratch: Path) -> list[str]:
     folder = copied(scratch / peer.__name__)
     program = peer(database_url)
-    database = Database(database_url, peer.records, peer.vectors)
-    print(f"\n**{peer.name}**\n\n{HEAD}")
-    for step, change, dies in changes(dying):
+    database = Database(database_url, peer.records, None)
+    versions = ", ".join(f"{package} {version(package)}" for package in peer.packages)
+    lines = said(["", f"**{peer.name}** ({versions})", "", head(ours=False)])
+    for step in steps(dying):
         folder.tick()
-        change(folder)
-        pages = markdown_of(folder, names, "http://127.0.0.1/")
-        cost = measured(
-            step.replace(", killed at half, run again", "") if dies else step,
-            database,
-            program.spent,
-            Counter(),
-            partial(program.take, pages),
-        )
-        print(cost.line(), flush=True)
+        step.change(folder)
+        pages = [] if step.down else pages_of(folder, names, "http://127.0.0.1/")
+        program.spent.left = len(dying) // 2 if step.dies else None
+
+        def work(step: Step = step, pages: Sequence[Page] = pages) -> None:
+            try:
+                program.take(pages)
+            except Broken:
+                assert step.dies
+
+        lines += said([measured(step.name, database, program.spent, Counter(), work)])
+    return lines
+
+
+def said(lines: list[str]) -> list[str]:
+    print("\n".join(lines), flush=True)
+    return lines
+
+
+def measure(limit: int, most_dying: int, scratch: Path, db: Path) -> list[str]:
+    status = asyncio.run(start_server(db))
+    assert status.url is not None
+    library = sorted(str(path.relative_to(PACKAGE)) for path in PACKAGE.glob("library/*.html"))
+    dying = [name for name in library if name != PAGE][:most_dying]
+    machine = f"Python {platform.python_version()} on {platform.machine()}, {os.cpu_count()} processors"
+    lines = said([f"Measured {datetime.now(UTC):%Y-%m-%d} with {machine}; Debian's python3.11-doc."])
+    try:
+        table, names = ours(limit, dying, os.fspath(db), status.url, scratch)
+        lines += table
+        for module, peer in PEERS:
+            if importlib.util.find_spec(module) is None:
+                lines += said(["", f"**{peer.name}**: not installed, so not measured."])
+            else:
+                lines += theirs(peer, names, dying, status.url, scratch)
+    finally:
+        asyncio.run(stop_server(db, force=True))
+    return lines
 
 
 def main() -> None:
     """Crawl, change, crawl again; then the peers."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--limit", type=int, default=10_000, help="pages of the site")
     parser.add_argument("--dying", type=int, default=40, help="pages that change before the crawl that is killed")
+    parser.add_argument("--write", action="store_true", help="write the tables into docs/freshness.md")
     asked = parser.parse_args()
     if not PACKAGE.exists():
         raise SystemExit("Debian's package python3.11-doc is missing: apt install python3.11-doc")
-    print(f"{platform.processor() or platform.machine()}, Python {platform.python_version()}, {PACKAGE}")
     with (
         tempfile.TemporaryDirectory(prefix="syncline-bench-") as scratch,
         tempfile.TemporaryDirectory(prefix="syncline-bench-") as db,
     ):
-        status = asyncio.run(start_server(Path(db)))
-        assert status.url is not None
-        try:
-            library = sorted(str(path.relative_to(PACKAGE)) for path in PACKAGE.glob("library/*.html"))
-            dying = [name for name in library if name != PAGE][: asked.dying]
-            names = ours(asked.limit, dying, db, status.url, Path(scratch))
-            for module, peer in PEERS:
-                if importlib.util.find_spec(module) is None:
-                    print(f"\n{peer.name}: not installed")
-                else:
-                    theirs(peer, names, dying, status.url, Path(scratch))
-        finally:
-            asyncio.run(stop_server(Path(db), force=True))
+        lines = measure(asked.limit, asked.dying, Path(scratch), Path(db))
+    if asked.write:
+        before, _, rest = DOCUMENT.read_text("utf-8").partition(BEGIN)
+        after = rest.partition(END)[2]
+        DOCUMENT.write_text(f"{before}{BEGIN}\n\n{chr(10).join(lines)}\n\n{END}{after}", "utf-8")
 
 
 if __name__ == "__main__":

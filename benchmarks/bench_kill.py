@@ -2,14 +2,14 @@
 
 A site of generated pages is crawled by a process of its own into an embedded Postgres, with an embedding server of
 OpenAI's protocol that refuses one text, which is set aside; both servers are in this process. At a moment drawn at
-random (a fixed seed: so long after the n-th request for a page, or for vectors, came or was answered) either the
-crawl's process or the database's postmaster gets SIGKILL. Then: is every page that is stored as it should be, with all
-its records and their vectors (promise E1)? Does the next run end with the content of an undisturbed crawl, ask again
-only for pages that were not stored yet, and buy again only texts whose vectors were not committed (promise C10)? A
-crawl that outlives its database, and completes, has no next run; it is only looked at.
+random (a fixed seed: so long after the n-th page, or the n-th vector, was asked for or answered) either the crawl's
+process or the database's postmaster gets SIGKILL. Then, once the server has noticed: is every page that is stored as it
+should be, with all its records and their vectors (promise E1)? Does the next run end with the content of an undisturbed
+crawl, ask again only for pages that were not stored yet, and buy again only texts whose vectors were not committed
+(promise C10)? A crawl that outlives its database, and completes, has no next run; it is only looked at.
 
 Worse would be any moment that does not hold, or more pages or texts again than can be in flight. `--json` prints the
-figures for the test.
+figures for the test, `--write` puts the table into docs/robustness.md.
 """
 
 import argparse
@@ -28,6 +28,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from hashlib import blake2b
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from multiprocessing.process import BaseProcess
@@ -39,6 +40,7 @@ from psycopg.rows import dict_row
 
 from engine import EngineError, PostgresEngine
 from engine.embedded import server_status, start_server, stop_server
+from engine.embedders.halving import PLAIN
 from syncs import Runtime
 from syncs.crawl import site_crawl
 
@@ -46,8 +48,14 @@ SEED = 20_261_123
 PAGES = 120
 NAME = "site"
 POISON = "venom"
-SECONDS = 120.0
+SECONDS = 600.0
 LONGEST_DELAY = 0.1  # seconds after an event: a page is converted, a batch swapped and committed in less
+OTHERS = (
+    "SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
+    "AND backend_type = 'client backend'"
+)
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "robustness.md"
+BEGIN, END = "<!-- kills -->", "<!-- /kills -->"
 PROCESSES = multiprocessing.get_context("forkserver")
 
 
@@ -62,7 +70,7 @@ class Moment:
     kind: str
     number: int
     delay: float
-    reached: threading.Event = field(default_factory=threading.Event)
+    reached: threading.Event = field(default_factory=threading.Event, repr=False)
 
 
 @dataclass
@@ -73,15 +81,17 @@ class World:
     events: Counter[str] = field(default_factory=Counter)
     paths: list[str] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def begin(self, moment: Moment | None) -> None:
         self.moment, self.events, self.paths, self.texts = moment, Counter(), [], []
 
-    def note(self, kind: str) -> None:
-        self.events[kind] += 1
-        moment = self.moment
-        if moment is not None and (kind, self.events[kind]) == (moment.kind, moment.number):
-            moment.reached.set()
+    def note(self, kind: str, count: int = 1) -> None:
+        with self.lock:
+            self.events[kind] += count
+            moment = self.moment
+            if moment is not None and kind == moment.kind and self.events[kind] >= moment.number:
+                moment.reached.set()
 
 
 def page(number: int) -> str:
@@ -112,17 +122,21 @@ def handler_for(world: World) -> type[BaseHTTPRequestHandler]:
             world.note("page answered")
 
         def do_POST(self) -> None:
-            texts = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["input"]
-            world.note("texts sent")
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if len(body) < int(self.headers["Content-Length"]):  # its client was killed meanwhile
+                self.close_connection = True
+                return
+            texts = json.loads(body)["input"]
             if any(POISON in text for text in texts):
                 error = {"error": {"message": "$.input is invalid", "type": "invalid_request_error"}}
                 self.answer(400, "application/json", json.dumps(error).encode())
                 return
             world.texts += texts
+            world.note("text sent", len(texts))
             data = [{"index": place, "embedding": vector(text)} for place, text in enumerate(texts)]
             usage = {"prompt_tokens": len(texts), "total_tokens": len(texts)}
             self.answer(200, "application/json", json.dumps({"data": data, "usage": usage}).encode())
-            world.note("vectors answered")
+            world.note("vector answered", len(texts))
 
         def answer(self, status: int, kind: str, body: bytes) -> None:
             self.send_response(status)
@@ -198,7 +212,9 @@ Stored = Mapping[str, tuple[dict[str, Any], list[dict[str, Any]]]]
 def stored(database: str) -> tuple[Stored, list[str], set[bytes]]:
     """Stored pages with their records; what contradicts promise E1; and the hashes of the texts that have a vector."""
     try:
-        with psycopg.connect(database, row_factory=dict_row) as connection:
+        with psycopg.connect(database, row_factory=dict_row, autocommit=True) as connection:
+            while connection.execute(OTHERS).fetchall():
+                time.sleep(0.01)  # what a killed process sent may be on its way into the store
             pages = connection.execute(
                 "SELECT id, url, state, content_hash, metadata, markdown, anchors, links, depth FROM syncline.page "
                 "WHERE content_hash IS NOT NULL ORDER BY url"
@@ -265,7 +281,8 @@ def disturbed(
     wrong += [f"{path} was stored, and asked for again" for path in repeated if f"{url}{path}" in held and code != 0]
     hashes = {record["embed_text"]: record["embed_hash"] for _, own in whole.values() for record in own}
     wrong += [f"bought again: {text[:40]!r}" for text in world.texts if hashes.get(text) in vectors]
-    twice = (Counter(texts) + Counter(world.texts)) - Counter(set(texts) | set(world.texts))
+    twice = (Counter(texts) + Counter(world.texts)) - Counter({*texts, *world.texts})
+    del twice[PLAIN]  # not a text of the site's: it shows whether the server works
     again = 0 if code == 0 else len(repeated)
     return Outcome(moment, killed, len(held), again, twice.total(), code == 0, wrong)
 
@@ -325,6 +342,14 @@ def line(figures: Mapping[str, Any]) -> str:
     return f"| {' | '.join(written)} |"
 
 
+def table(rows: Sequence[Mapping[str, Any]]) -> str:
+    measured = (
+        f"Measured {datetime.now(UTC):%Y-%m-%d} with Python {platform.python_version()} on {platform.machine()}, "
+        f"{os.cpu_count()} processors; a site of {PAGES} pages."
+    )
+    return "\n".join([measured, "", HEAD, *map(line, rows), *(wrong for figures in rows for wrong in figures["wrong"])])
+
+
 def undisturbed(url: str, db: str, database: str, world: World) -> Stored:
     """What a crawl stores that nothing disturbs."""
     if ended(started(url, db)) != 0:
@@ -350,6 +375,7 @@ def measure(db: Path, crawls: int, servers: int) -> Iterator[dict[str, Any]]:
             with psycopg.connect(status.url) as connection:
                 connection.execute("DROP SCHEMA syncline CASCADE")
             outcomes.append(disturbed(url, folder, status.url, world, whole, moment, kill))
+            print(f"{name} {len(outcomes)} of {count}: {outcomes[-1]}", file=sys.stderr, flush=True)
         if outcomes:
             yield summary(name, outcomes)
 
@@ -359,24 +385,24 @@ def main() -> int:
     parser.add_argument("--crawls", type=int, default=200, help="moments at which the crawl is killed")
     parser.add_argument("--servers", type=int, default=50, help="moments at which the postmaster is killed")
     parser.add_argument("--json", action="store_true", help="print the figures as one JSON document")
+    parser.add_argument("--write", action="store_true", help="write the table into docs/robustness.md")
     asked = parser.parse_args()
     PROCESSES.set_forkserver_preload(["syncs.crawl", "engine", "openai", "chunking", "markdownify", "tiktoken"])
     rows = []
     with tempfile.TemporaryDirectory(prefix="syncline-bench-", dir="/tmp") as folder:
         Path(folder).chmod(0o711)
         db = Path(folder) / "db"
-        if not asked.json:
-            print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, ", end="")
-            print(f"Python {platform.python_version()}; {PAGES} pages\n\n{HEAD}", flush=True)
         try:
-            for figures in measure(db, asked.crawls, asked.servers):
-                rows.append(figures)
-                if not asked.json:
-                    print("\n".join([line(figures), *figures["wrong"]]), flush=True)
+            rows += measure(db, asked.crawls, asked.servers)
         finally:
             asyncio.run(stop_server(db, force=True))
     if asked.json:
         print(json.dumps(rows))
+    else:
+        print(table(rows))
+    if asked.write:
+        before, _, rest = PAGE.read_text("utf-8").partition(BEGIN)
+        PAGE.write_text(f"{before}{BEGIN}\n\n{table(rows)}\n\n{END}{rest.partition(END)[2]}", "utf-8")
     return int(any(figures["wrong"] for figures in rows))
 
 

@@ -1,5 +1,6 @@
 """The crawler's ledger in Postgres: the frontier and the fetch facts of one crawl of one entity."""
 
+import time
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,7 +24,8 @@ __all__ = ["CRAWL_LOCK", "LedgerPage", "PostgresLedger", "Visited"]
 BATCH = 1_000
 CRAWL_LOCK = 0x43_52  # "CR": with the entity's id, held for as long as a crawl of it runs
 LOCK_TIMEOUT = "2s"
-SETTLED_AT_ONCE = 16  # as many as are under way at a time: a crawl that is killed repeats both
+UNCHANGED = 32  # pages settled in one transaction ...
+UNCHANGED_SECONDS = 1.0  # ... for which the first of them waits: a killed crawl visits them again
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,9 @@ class PostgresLedger:
         self._name = name
         self._run = run_id
         self._crawl = 0
-        self._settled: list[tuple[dict[str, object], dict[str, object] | None]] = []
+        self._gone: set[str] = set()  # taken, and found gone by an earlier crawl
+        self._unwritten: list[dict[str, object]] = []  # pages that are unchanged ...
+        self._since = 0.0  # ... and when the first of them was settled
         self.resumed = False
         """True where the last crawl with the same options was cut off, and this one goes on with it."""
 
@@ -88,7 +92,7 @@ class PostgresLedger:
     async def end(self, *, finished: bool) -> None:
         """Let go of the crawl. An unfinished one is gone on with by the next run with the same options."""
         try:
-            await self.flush()
+            await self._write_settled()
             if finished:
                 await self._rows("end_crawl")
         finally:
@@ -143,14 +147,17 @@ class PostgresLedger:
         """The next addresses in order of discovery, each taken once in this run."""
         rows = await self._rows("take", crawl=self._crawl, run=self._run, count=count, max_depth=max_depth)
         rows.sort(key=lambda row: row.pop("seq"))
+        self._gone.update(row["url"] for row in rows if row["gone"])
         return [LedgerPage(**row) for row in rows]
 
     async def settle(self, url: str, outcome: str, reason: str, facts: Mapping[str, object]) -> None:
         """This crawl is done with `url` without storing it. What the store holds of the page stays for now; with
-        the fact `gone`, until `retire_pages`. It is written with others, in one transaction."""
+        the fact `gone`, until `retire_pages`. That a page is as it was is written with others."""
         links: Any = facts.get("links")
         metadata = facts.get("metadata")
-        values = {
+        if not self._unwritten:
+            self._since = time.monotonic()
+        visit = {
             "entity": self._entity,
             "crawl": self._crawl,
             "url_hash": digest(clean_text(url)),
@@ -165,56 +172,49 @@ class PostgresLedger:
             "last_modified": _text(facts.get("last_modified")),
             "fetched_at": facts.get("fetched_at"),
         }
+        self._unwritten.append(visit)
+        late = len(self._unwritten) == UNCHANGED or time.monotonic() - self._since > UNCHANGED_SECONDS
+        if late or outcome != "unchanged" or url in self._gone:
+            await self._write_settled()
         alias_of = facts.get("alias_of")
-        alias = None
         if isinstance(alias_of, str):
-            alias = {"entity": self._entity, "url_hash": digest(clean_text(alias_of)), "alias": clean_text(url)}
-        self._settled.append((values, alias))
-        if len(self._settled) >= SETTLED_AT_ONCE:
-            await self.flush()
-
-    async def flush(self) -> None:
-        """Write what was settled and waits to be written."""
-        settled, self._settled = self._settled, []
-        aliases = [alias for _, alias in settled if alias is not None]
-
-        async def write(connection: Connection) -> None:
-            async with connection.cursor() as cursor:
-                await cursor.executemany(query("settle"), [values for values, _ in settled])
-                if aliases:
-                    await cursor.executemany(query("add_alias"), aliases)
-
-        if settled:
-            await self._database.transact(write)
+            await self._rows("add_alias", url_hash=digest(clean_text(alias_of)), alias=clean_text(url))
 
     async def holder(self, content_hash: str) -> str | None:
         """The page that the store holds with this content."""
-        await self.flush()
         rows = await self._rows("holder", content_hash=content_hash)
         return rows[0]["url"] if rows else None
 
     async def waiting(self) -> int:
         """Addresses of this crawl's frontier that are not settled."""
-        return await self._count("waiting")
+        return int((await self._rows("waiting", crawl=self._crawl))[0]["n"])
 
     async def counted(self) -> int:
         """Pages that this crawl has stored or found unchanged, earlier runs of it included."""
-        return await self._count("counted")
+        return int((await self._rows("counted", crawl=self._crawl))[0]["n"])
 
     async def passed_over(self) -> int:
         """Pages that this crawl left alone, as not due."""
-        return await self._count("passed_over")
+        return int((await self._rows("passed_over", crawl=self._crawl))[0]["n"])
 
     async def mark_orphans(self) -> int:
         """Mark the stored pages that this crawl found alive and nothing in it names; how many they are."""
-        return await self._count("mark_orphans")
+        return int((await self._rows("mark_orphans", crawl=self._crawl))[0]["n"])
 
-    async def _count(self, name: str) -> int:
-        await self.flush()
-        (row,) = await self._rows(name, crawl=self._crawl)
-        return int(row["n"])
+    async def _write_settled(self) -> None:
+        visits, self._unwritten = self._unwritten, []
+        if not visits:
+            return
+
+        async def write(connection: Connection) -> None:
+            async with connection.cursor() as cursor:
+                await cursor.executemany(query("settle"), visits)
+
+        await self._database.transact(write)
 
     async def _rows(self, name: str, **values: object) -> list[dict[str, Any]]:
+        if name != "discover":  # which neither reads nor changes what a visit found
+            await self._write_settled()
         return await self._database.fetch(query(name), {"entity": self._entity, **values})
 
 

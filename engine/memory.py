@@ -242,9 +242,6 @@ class MockLedger:
         if held is not None:
             held.aliases = tuple(sorted({*held.aliases, url}))
 
-    async def flush(self) -> None:
-        """Nothing waits to be written."""
-
     async def holder(self, content_hash: str) -> str | None:
         """The stored page with this content."""
         pages = self._entity.pages.values()

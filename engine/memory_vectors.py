@@ -73,14 +73,15 @@ class MemoryEmbedding:
     def _held(self) -> Sequence[MemoryEntity]:
         raise NotImplementedError
 
-    async def check(self, *, max_cost: float | None = None) -> str:
-        """The embedder's name, proved to work; "none" without one."""
+    async def check(self, *, max_cost: float | None = None, ask: bool = True) -> str:
+        """The embedder's name, proved to work if `ask`; "none" without one."""
         if self._embedder is None:
             return "none"
         if max_cost is not None:
             check_price(self._embedder, max_cost)
-        for reason in (await self._embedder.embed(["syncline"], kind="query")).refused.values():
-            raise TextRefused(reason)
+        if ask:
+            for reason in (await self._embedder.embed(["syncline"], kind="query")).refused.values():
+                raise TextRefused(reason)
         return self._embedder.name
 
     async def embed_failures(

@@ -297,11 +297,8 @@ class Ledger(Protocol):
         """The next addresses in order of discovery, each once in a run."""
 
     async def settle(self, url: str, outcome: str, reason: str, facts: Mapping[str, object]) -> None:
-        """This crawl is done with an address without storing it. It is written with others: at the latest with `flush`,
-        or when the ledger is asked something else."""
-
-    async def flush(self) -> None:
-        """Write what was settled."""
+        """This crawl is done with an address without storing it. That a page is unchanged may be written with others,
+        a moment later, but before anything else is asked of the ledger."""
 
     async def holder(self, content_hash: str) -> str | None:
         """The stored page with this content."""
@@ -326,9 +323,9 @@ class Ledger(Protocol):
 class Crawls(Protocol):
     """What a site crawl keeps between and during its runs."""
 
-    async def check(self, *, max_cost: float | None = None) -> str:
+    async def check(self, *, max_cost: float | None = None, ask: bool = True) -> str:
         """Prove that store and embedder can be used, and a ceiling kept, before anything is written; the embedder's
-        name."""
+        name. Without `ask` the embedder is not asked for a vector."""
 
     def rehearse(self) -> AbstractAsyncContextManager["Engine"]:
         """An engine on which everything is done as on this one, and nothing stays: what is written is rolled back,

@@ -52,7 +52,8 @@ class PostgresVectors:
         given = self._given
         if given is None or isinstance(given, str):
             wanted = given if given is not None or space is None else space.name
-            given = await open_embedder(wanted, count_tokens=self._count_tokens)
+            sizes = {space.name: space.dimensions} if space is not None else {}
+            given = await open_embedder(wanted, count_tokens=self._count_tokens, sizes=sizes)
         if space is not None and given.name != space.name:
             if given is not self._given:
                 await given.aclose()
@@ -72,17 +73,18 @@ class PostgresVectors:
             return describe_choice(self._given)
         return f"Embedding with {embedder.name}: the program chose it."
 
-    async def check(self, *, max_cost: float | None = None) -> str:
+    async def check(self, *, max_cost: float | None = None, ask: bool = True) -> str:
         """Open the store and embed one word: a wrong key or model is known before anything is written.
 
-        Returns the embedder's name. Raises StoreUnavailable or EmbedderError, the latter too where `max_cost` could
-        not be kept.
+        Without `ask` nothing is embedded, for what may need no vector. Returns the embedder's name. Raises
+        StoreUnavailable or EmbedderError, the latter too where `max_cost` could not be kept.
         """
         embedder = await self.embedder()
         if max_cost is not None:
             check_price(embedder, max_cost)
-        for reason in (await embedder.embed(["syncline"], kind="query")).refused.values():
-            raise TextRefused(reason)
+        if ask:
+            for reason in (await embedder.embed(["syncline"], kind="query")).refused.values():
+                raise TextRefused(reason)
         return embedder.name
 
     async def embed_failures(

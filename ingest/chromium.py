@@ -108,6 +108,8 @@ class Chromium:
         return self._browser
 
     async def _end(self) -> None:
+        if self._driver is None:  # nothing to end, and reading the library takes a second
+            return
         from playwright.async_api import Error
 
         browser, self._browser = self._browser, None

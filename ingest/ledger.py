@@ -78,11 +78,10 @@ class PageLedger(Protocol):
         Addresses deeper than `max_depth` stay waiting."""
 
     async def settle(self, url: str, outcome: str, reason: str, facts: Mapping[str, object]) -> None:
-        """Record that this crawl is done with `url` without storing it. `facts` may hold `etag`,
-        `last_modified` and `fetched_at` (Unix time), `links` where an unchanged page has other ones now, its
-        `metadata` where it was read,
-        `alias_of` for a duplicate, and `gone`: True where the visit is positive evidence that the page is not to
-        be kept (promise E3)."""
+        """Record that this crawl is done with `url` without storing it. `facts` may hold `etag`, `last_modified` and
+        `fetched_at` (Unix time); of an unchanged page `metadata`, where it was read, and `links`, where it has other
+        ones now; `alias_of` for a duplicate; and `gone`: True where the visit is positive evidence that the page is
+        not to be kept (promise E3)."""
 
     async def holder(self, content_hash: str) -> str | None:
         """The URL of the page that the store holds with this content, or None."""

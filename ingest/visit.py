@@ -56,9 +56,8 @@ class Visit:
     etag: str | None = None
     last_modified: str | None = None
     fetched_at: float | None = None
-    gone: bool = False
     metadata: Mapping[str, object] | None = None
-    """Of a page that was read and is unchanged: a description may change where the content does not."""
+    gone: bool = False
 
     @property
     def freshness(self) -> Freshness | None:
@@ -246,16 +245,18 @@ class Visitor:
                 return visit
         rendering = await renderer.render(response)
         rendered = rendering.page(await self._read(rendering.response, rendering.kind), page)
-        visit = await self._weigh(known, rendering.response, rendered)
+        visit = await self._weigh(known, rendering.response, rendered, rendered=True)
         if visit.outcome is Outcome.QUARANTINED:
             return replace(visit, reason=f"{visit.reason}, in a browser, too")
-        return visit if visit.page is None else replace(visit, page=replace(visit.page, rendered=True))
+        return visit
 
     def _renderer_for(self, response: FetchResponse, page: MarkdownPage) -> Renderer | None:
         renderer = self._renderer
         return renderer if renderer is not None and renderer.wants(response, page) else None
 
-    async def _weigh(self, known: KnownPage, response: FetchResponse, page: MarkdownPage) -> Visit:
+    async def _weigh(
+        self, known: KnownPage, response: FetchResponse, page: MarkdownPage, *, rendered: bool = False
+    ) -> Visit:
         rules = robots_rules(response.headers.get("x-robots-tag", ""))
         nofollow = self._obeys and (page.nofollow or not rules.isdisjoint(("nofollow", "none")))
         noindex = self._obeys and (page.noindex or not rules.isdisjoint(("noindex", "none")))
@@ -293,7 +294,7 @@ class Visitor:
             return replace(visit, outcome=Outcome.SKIPPED, reason=reason, gone=True)
         digest = content_hash(page)
         same = known.stored and known.content_hash == digest and known.extractor == self.extractor
-        crawled = _crawled(known, visit, page, digest, self.extractor)
+        crawled = replace(_crawled(known, visit, page, digest, self.extractor), rendered=rendered)
         if same and not self._force:
             reason = "the same content as before"
             return replace(visit, outcome=Outcome.UNCHANGED, reason=reason, metadata=crawled.metadata)

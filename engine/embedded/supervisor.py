@@ -202,7 +202,9 @@ def _look_after(folder: Path, users: int) -> None:
 
 
 def _serve(user: str, group: str, server_lock: str, *command: str) -> None:
-    """Start Postgres. Its processes inherit the server's lock, which is theirs to hold."""
+    """Start Postgres. Its processes inherit the server's lock, which is theirs to hold. Where it is gone before its
+    users are, so are we: whoever starts it again starts a supervisor of its own."""
+    signal.signal(signal.SIGCHLD, _end)
     account = int(user) if user else None
     subprocess.Popen(
         command,
@@ -215,7 +217,11 @@ def _serve(user: str, group: str, server_lock: str, *command: str) -> None:
         extra_groups=None if account is None else [],
     )
     os.close(int(server_lock))
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # a killed postmaster must not linger as a zombie
+
+
+def _end(_signal: int, _frame: object) -> None:
+    os.waitpid(-1, os.WNOHANG)  # a killed postmaster must not linger as a zombie
+    raise SystemExit(0)
 
 
 def _watch(folder: Path, supervisor_lock: int) -> None:
@@ -223,6 +229,7 @@ def _watch(folder: Path, supervisor_lock: int) -> None:
     users = open_own(folder, USERS_LOCK)
     _look_after(folder, users)
     fcntl.flock(users, fcntl.LOCK_EX)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nor one that is stopped
     signal.setitimer(signal.ITIMER_REAL, 0)
     if is_same_file(users, folder / USERS_LOCK):
         stop_postmaster(folder)

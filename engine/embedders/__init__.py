@@ -43,11 +43,13 @@ async def open_embedder(
     *,
     env: Mapping[str, str] = os.environ,
     count_tokens: Callable[[str], int] = count_bytes,
+    sizes: Mapping[str, int] = MappingProxyType({}),
 ) -> Embedder:
     """Open the embedder `name`, or without one, the environment's (see `choose_embedder`).
 
     `count_tokens` counts the tokens of a text for OpenAI's models; bytes, which are never fewer, stand in
-    for it. Raises `UnknownEmbedder`, `EmbedderRefused` where the key is missing, and `EmbedderError`.
+    for it. `sizes` are those of vectors by the embedder's name, where they are known: a server need not be asked.
+    Raises `UnknownEmbedder`, `EmbedderRefused` where the key is missing, and `EmbedderError`.
     """
     chosen = choose_embedder(name, env=env).name
     if chosen.provider == "wordllama":
@@ -55,4 +57,4 @@ async def open_embedder(
     if chosen.provider in _LOCAL:
         # In a thread, because importing the library and loading the model take seconds.
         return await asyncio.to_thread(lambda: LocalEmbedder(chosen, _LOCAL[chosen.provider](chosen)))
-    return await OpenAIEmbedder.open(chosen, env=env, count_tokens=count_tokens)
+    return await OpenAIEmbedder.open(chosen, env=env, count_tokens=count_tokens, size=sizes.get(str(chosen)))

@@ -70,13 +70,14 @@ class OpenAIEmbedder:
         *,
         env: Mapping[str, str],
         count_tokens: Callable[[str], int] = count_bytes,
+        size: int | None = None,
         deadline: float = 300.0,
         retries: int = 4,
         concurrency: int = 8,
     ) -> "OpenAIEmbedder":
         """Open `name` with the key in `OPENAI_API_KEY`, at `OPENAI_BASE_URL` where that is set.
 
-        The size of a model that is not OpenAI's is learned from one request. Its window is taken to be
+        The size of a model that is not OpenAI's is `size`, or learned from one request. Its window is taken to be
         8,191 tokens unless `SYNCLINE_EMBEDDER_MAX_TOKENS` says otherwise. Without `count_tokens`, bytes are
         counted, which are never fewer: then long texts are cut into more windows than need be. At most `concurrency`
         requests are under way at a time, fewer where the server's rate limits say so; each is tried `retries` times
@@ -94,7 +95,7 @@ class OpenAIEmbedder:
             Endpoint, server, name.model, shorten=name.dimensions,
             concurrency=concurrency, deadline=deadline, retries=retries, count_tokens=count_tokens,
         )  # fmt: skip
-        dimensions = name.dimensions or (known.dimensions if known else None)
+        dimensions = name.dimensions or (known.dimensions if known else size)
         try:
             if dimensions is None:
                 dimensions = await _measure(endpoint)

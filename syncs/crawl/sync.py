@@ -52,7 +52,9 @@ async def execute(ctx: SyncContext[SiteCrawlIn]) -> SiteCrawlOut:
 async def _run(crawl: "_Crawl") -> SiteCrawlOut:
     asked, engine = crawl.ctx.context, crawl.engine
     try:
-        await engine.check(max_cost=asked.max_cost)
+        # Where pages are stored, the embedder has worked before, and this run may need nothing of it.
+        stored = await engine.stored_pages(connection_id=CONNECTION, name=crawl.entity, count=1)
+        await engine.check(max_cost=asked.max_cost, ask=not stored)
         finished = await _fill(crawl)
         await engine.optimize(on_progress=crawl.ctx.progress)
         report = await crawl.report()
@@ -73,7 +75,6 @@ async def _fill(crawl: "_Crawl") -> bool:
     try:
         with open_executor() as executor:
             await _stream(crawl, executor)
-        await crawl.flush()
         await rechunk(engine, crawl.entity, asked, tally)
     except CostCeiling as ceiling:
         tally.stopped(ceiling)
@@ -126,11 +127,6 @@ class _Crawl:
             run_id=self.ctx.run_id, entity=self.entity, status=status, waiting=waiting, not_due=not_due
         )
         return report.model_copy(update={"planned": self.ctx.context.plan})
-
-    async def flush(self) -> None:
-        """Write what the ledger still holds back."""
-        if self._ledger is not None:
-            await self._ledger.flush()
 
     async def mark_orphans(self) -> None:
         """Mark the pages that nothing names, where every page was visited."""

@@ -20,6 +20,7 @@ class Embeddings:
 
     url: str = ""
     refuses: str | None = None
+    key: str | None = None  # the only one that it takes
     texts: list[str] = field(default_factory=list)  # what was embedded, and billed
     asked: int = 0
 
@@ -27,8 +28,10 @@ class Embeddings:
     def env(self) -> dict[str, str]:
         return {"OPENAI_BASE_URL": self.url, "OPENAI_API_KEY": "sk-loopback", "SYNCLINE_EMBEDDER_PRICE": "1000000"}
 
-    def answer(self, texts: list[str]) -> tuple[int, dict[str, str], dict[str, Any]]:
+    def answer(self, texts: list[str], key: str) -> tuple[int, dict[str, str], dict[str, Any]]:
         self.asked += 1
+        if self.key is not None and key != f"Bearer {self.key}":
+            return 401, {}, {"error": {"message": "no", "type": "invalid_request_error"}}
         if self.refuses is not None and any(self.refuses in text for text in texts):
             return 400, {}, {"error": {"message": "$.input is invalid", "type": "invalid_request_error"}}
         self.texts += texts
@@ -45,7 +48,9 @@ def vector(text: str) -> list[float]:
 def embeddings(make_site_server: Any) -> Embeddings:
     site = make_site_server()
     server = Embeddings(f"{site.url}/v1")
-    site.serve_json("/v1/embeddings", lambda asked, request: server.answer(asked["input"]))
+    site.serve_json(
+        "/v1/embeddings", lambda asked, request: server.answer(asked["input"], request.headers["authorization"])
+    )
     return server
 
 
@@ -79,7 +84,7 @@ def test_a_poisoned_text_is_set_aside_found_by_words_and_tried_again_on_request(
     before = len(embeddings.texts)
     again = syncline("crawl", url, "--json", **env).json
     assert again["embeddings"] == {"computed": 0, "reused": 0, "tokens": 0, "cost_usd": 0.0}
-    assert embeddings.texts[before:] == ["syncline"]
+    assert embeddings.texts[before:] == []
 
     still = syncline("retry", **env)
     assert still.code == 1
@@ -90,6 +95,43 @@ def test_a_poisoned_text_is_set_aside_found_by_words_and_tried_again_on_request(
     cured = syncline("retry", "--json", **env)
     assert (cured.code, cured.json["embedded"], cured.json["failed"], cured.json["failures"]) == (0, 1, 0, [])
     assert "Nothing to do" in syncline("retry", **env).err
+
+
+@pytest.mark.promise("E2")
+def test_a_crawl_of_what_is_stored_and_has_not_changed_asks_the_embedding_server_for_nothing(
+    syncline: Any, site_server: Any, chain: Pages, make_page: MakePage, embeddings: Embeddings, database_url: str
+) -> None:
+    site_server.routes.update(chain(3))
+    env, url = {**embeddings.env, "DATABASE_URL": database_url}, site_server.url + "/docs/"
+    # The size of this model's vectors is learned from its server: by the first crawl only.
+    assert syncline("crawl", url, "--json", "--embedder", "openai:loopback", **env).code == 0
+    asked = embeddings.asked
+    again = syncline("crawl", url, "--json", **env).json
+    assert (again["status"], again["pages"]["unchanged"], embeddings.asked - asked) == ("complete", 3, 0)
+    site_server.routes["/docs/p2"] = make_page("New", "<h1>New</h1><p>Zeppelins carry mail.</p>")
+    changed = syncline("crawl", url, "--json", **env).json
+    assert (changed["embeddings"]["computed"], embeddings.asked - asked) == (1, 1)
+
+
+@pytest.mark.promise("E1")
+def test_a_wrong_key_is_known_before_a_first_crawl_and_where_a_later_one_needs_it(
+    syncline: Any, site_server: Any, chain: Pages, make_page: MakePage, embeddings: Embeddings, database_url: str
+) -> None:
+    site_server.routes.update(chain(3))
+    env, url = {**embeddings.env, "DATABASE_URL": database_url}, site_server.url + "/docs/"
+    assert syncline("crawl", url, "--json", *EMBEDDER, **env).code == 0
+    embeddings.key = "sk-another"
+    seen = len(site_server.requests)
+    first = syncline("crawl", url, "--name", "other", "--json", **env)
+    assert (first.code, len(site_server.requests)) == (1, seen), "nothing of a new site is fetched"
+    assert "OPENAI_API_KEY" in first.err
+    site_server.routes["/docs/p2"] = make_page("New", "<h1>New</h1><p>Zeppelins carry mail.</p>")
+    later = syncline("crawl", url, "--json", **env)
+    assert (later.code, "OPENAI_API_KEY" in later.err) == (1, True)
+    assert syncline("search", "zeppelins", "--mode", "text", "--json", **env).json == []
+    embeddings.key = None
+    mended = syncline("crawl", url, "--json", **env).json
+    assert (mended["status"], mended["embeddings"]["computed"]) == ("complete", 1)
 
 
 @pytest.mark.promise("E7")

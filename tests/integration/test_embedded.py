@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, repeat
 from pathlib import Path
@@ -325,6 +326,28 @@ def test_ctrl_c_reaches_neither_server_nor_supervisor(folder: Path, start_user: 
     assert postmaster(folder) == process
     user.kill()
     until_stopped(folder)
+
+
+def supervisors(folder: Path) -> list[list[str]]:
+    commands = [Path(entry, "cmdline") for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
+    words = []
+    for command in commands:
+        with suppress(OSError):  # processes end
+            words.append(command.read_bytes().decode("utf-8", "replace").split("\0"))
+    return [word for word in words if "serve" in word and str(folder) in word]
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds the supervisors by Linux's /proc")
+def test_a_supervisor_whose_server_was_killed_does_not_wait_for_the_last_user(folder: Path) -> None:
+    server = open_server(folder)
+    for _ in range(3):
+        os.kill(postmaster(folder), signal.SIGKILL)
+        close(open_server(folder))
+    until(lambda: len(supervisors(folder)) == 1, "the supervisors of killed servers are gone")
+    assert query(server.conninfo, "SELECT 1") == "1"
+    close(server)
+    assert not status(folder).running
+    until(lambda: not supervisors(folder), "and so is the last one")
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds the supervisor by Linux's /proc")

@@ -22,7 +22,7 @@ IN_FLIGHT = WINDOW + 3 * MOST_PAGES + 1  # two batches that wait, one that is wr
 def test_a_crawl_killed_at_random_moments_is_whole_and_the_next_run_repeats_what_was_in_flight() -> None:
     script = ROOT / "benchmarks" / "bench_kill.py"
     words = [sys.executable, str(script), "--json", "--crawls", str(MOMENTS), "--servers", "0"]
-    ran = subprocess.run(words, capture_output=True, text=True, timeout=300, check=False)
+    ran = subprocess.run(words, capture_output=True, text=True, timeout=1_800, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     (figures,) = json.loads(ran.stdout)
     assert (figures["moments"], figures["held"], figures["wrong"]) == (MOMENTS, MOMENTS, [])

@@ -244,3 +244,40 @@ def test_discovering_what_is_known_writes_nothing(database_url: str) -> None:
         await ledger.end(finished=True)
 
     run(database_url, scenario)
+
+
+# --- the ledger -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.promise("C9", "C10")
+def test_unchanged_pages_are_settled_many_to_a_transaction_and_one_that_is_back_at_once(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.crawls.UNCHANGED", 3)
+    monkeypatch.setattr("engine.crawls.UNCHANGED_SECONDS", float("inf"))
+    urls = [f"https://x.org/{name}" for name in "abcdefg"]
+
+    def settled() -> str:
+        statement = "SELECT url FROM syncline.page WHERE reason = 'as before' ORDER BY url"
+        return "".join(url[-1] for (url,) in rows(database_url, statement))
+
+    async def scenario(engine: PostgresEngine) -> None:
+        await engine.swap_pages(**SITE, pages=[page(url, url) for url in urls])
+        ledger = await engine.open_ledger(**SITE, start_url=URL, run_id="r1", options={})
+        await ledger.settle(urls[4], "skipped", "gone", {"gone": True})
+        await ledger.end(finished=True)
+        ledger = await engine.open_ledger(**SITE, start_url=URL, run_id="r2", options={})
+        await ledger.revisit([(url, url, 1) for url in urls])
+        assert len(await ledger.take(10)) == len(urls)
+        seen = []
+        for url in urls:
+            await ledger.settle(url, "unchanged", "as before", {"etag": '"2"'})
+            seen.append(settled())
+        assert seen == ["", "", "abc", "abc", "abcde", "abcde", "abcde"]
+        assert (await engine.retire_pages(**SITE)).pages == 0
+        assert await ledger.waiting() == 0
+        assert settled() == "abcdefg"
+        await ledger.end(finished=True)
+        assert {row["etag"] for row in await engine.stored_pages(**SITE)} == {'"2"'}
+
+    run(database_url, scenario)

@@ -253,6 +253,13 @@ def test_the_same_content_is_unchanged_whatever_the_validators_say() -> None:
     assert found.links == ("https://x.org/docs/b",)
 
 
+@pytest.mark.promise("C9")
+def test_a_description_that_changed_leaves_the_page_unchanged_and_is_told() -> None:
+    found = visit(Answers(answer(200, HTML, '<meta name="description" content="New">' + PAGE)), STORED)
+    assert found.outcome is Outcome.UNCHANGED
+    assert found.metadata == {"source_url": STORED.url, "title": "A", "description": "New"}
+
+
 # --- addresses ------------------------------------------------------------------------------------
 
 
