@@ -89,6 +89,7 @@ class VisitFacts:
     source: str = ""
     found_on: str = ""
     rendered: bool = False
+    empty: bool = False  # the site's own page, without a text
     kept: Kept | None = None  # None where no document was read, as with a 304
 
 

@@ -145,7 +145,7 @@ class Visitor:
         except BrokenExecutor:
             reason = "its conversion ended the process that did it"
             return Visit(known, outcome=Outcome.FAILED, reason=reason, facts=facts)
-        visit = replace(visit, facts=replace(facts, kept=visit.facts.kept, rendered=visit.facts.rendered))
+        visit = replace(visit, facts=replace(visit.facts, at=facts.at, seconds=facts.seconds, bytes=facts.bytes))
         if visit.page is None or visit.canonical is None:
             return visit
         return replace(visit, canonical=await self._confirmed(visit.canonical, known.url))
@@ -294,14 +294,13 @@ class Visitor:
                     page, markdown=found.markdown, anchors=found.anchors, title=title, description=description
                 )
                 # They would vouch for the HTML.
-                links = (*visit.links, *(() if nofollow else found.links))
-                visit = replace(visit, links=links, etag=None, last_modified=None, facts=VisitFacts(kept=found.kept))
+                leads = (*visit.links, *(() if nofollow else found.links))
+                visit = replace(visit, links=leads, etag=None, last_modified=None, facts=VisitFacts(kept=found.kept))
                 wrong = None
         if wrong is not None:
-            links = visit.links if wrong.own else ()
-            return replace(
-                visit, outcome=Outcome.QUARANTINED, reason=wrong.reason, links=links, transient=wrong.transient
-            )
+            visit = replace(visit, outcome=Outcome.QUARANTINED, reason=wrong.reason, transient=wrong.transient)
+            facts = replace(visit.facts, empty=wrong.own)
+            return replace(visit, links=visit.links if wrong.own else (), facts=facts)
         if noindex:
             reason = "noindex: the page asks not to be indexed"
             return replace(visit, outcome=Outcome.SKIPPED, reason=reason, gone=True)
