@@ -70,7 +70,7 @@ def written_blocks(markdown: str) -> tuple[int, int]:
             continue
         fence = _FENCE.fullmatch(sign[0])
         if fence is None:
-            tables += not open_fence and _DASHES.fullmatch(sign[0]) is not None
+            tables += not open_fence and _DASHES.fullmatch(sign[0]) is not None and _is_second(markdown, line)
         elif not open_fence:
             # An info string with backticks makes it a code span (CommonMark 4.5).
             if fence[1][0] == "~" or "`" not in fence[2]:
@@ -79,6 +79,14 @@ def written_blocks(markdown: str) -> tuple[int, int]:
         elif fence[1].startswith(open_fence) and not fence[2].strip():
             open_fence = ""
     return fences, tables
+
+
+def _is_second(markdown: str, line: int) -> bool:
+    """True where the line that begins here is the second of its table: a row of dashes may come later, too."""
+    header = markdown.rfind("\n", 0, max(line - 1, 0)) + 1
+    above = markdown.rfind("\n", 0, max(header - 1, 0)) + 1
+    indent = _INDENT.match(markdown, above, header)
+    return line > 0 and (header == 0 or indent is None or not markdown.startswith("|", indent.end()))
 
 
 def kept_of_markdown(markdown: str) -> Kept:
