@@ -201,5 +201,5 @@ def _quality(quality: Quality) -> str:
     if quality.rendered:
         parts.append(f"{quality.rendered:,} rendered")
     if quality.empty:
-        parts.append(f"{quality.empty:,} empty pages")
+        parts.append(f"{quality.empty:,} more without a text")
     return ", ".join(parts)

@@ -28,7 +28,7 @@ def test_a_crawl_writes_its_report_and_says_what_it_kept(
     ran = syncline("crawl", f"{site.url}/docs/", "--db", database_url, "--report", str(target))
     assert ran.code == 0
     (said,) = [line for line in ran.out.splitlines() if line.startswith("  quality")]
-    assert said.endswith("1 of 1 code blocks kept, 1 of 1 tables kept, 1 empty pages")
+    assert said.endswith("1 of 1 code blocks kept, 1 of 1 tables kept, 1 more without a text")
     assert "2 pages read" in said
     document = json.loads(target.read_text("utf-8"))
     assert sorted(row["outcome"] for row in document["pages"]) == ["quarantined", "stored", "stored"]
