@@ -54,7 +54,7 @@ def test_each_chunk_is_told_by_size_place_and_languages(in_process: Any, site: A
     tokens = [int(line.split(" · ")[1].split()[0]) for line in lines]
     assert lines[0].startswith("0 · ")
     assert lines[0].endswith(" tokens · Start · #top · bash")
-    assert lines[1].split(" · ")[2:] == ["Start > Part 0", "#s0"]
+    assert lines[1].split(" · ")[2:] == ["Start > Part 1", "#s1"]
     assert summary == (
         f"{len(lines)} chunks, {sum(tokens):,} tokens: smallest {min(tokens)}, "
         f"median {sorted(tokens)[len(tokens) // 2]}, largest {max(tokens)}"
