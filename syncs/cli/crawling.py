@@ -85,7 +85,11 @@ def crawl(
     max_cost: MaxCost = None,
     report: Annotated[
         str | None,
-        typer.Option(help="Write a JSON file with a row for every address that was taken up.", show_default=False),
+        typer.Option(
+            help="Write a row for every address that was taken up: as JSON, as a table where FILE ends with .csv.",
+            metavar="FILE",
+            show_default=False,
+        ),
     ] = None,
     db: Db = None,
     json: Json = False,

@@ -77,7 +77,9 @@ class SiteCrawlIn(BaseModel):
     )
     return_pages: Literal["all", "none"] = Field("all", description="'none' keeps memory flat.")
     report_file: str | None = Field(
-        None, min_length=1, description="A file on this machine to write the report with every address to, as JSON."
+        None,
+        min_length=1,
+        description="A file on this machine to write a row for every address to: JSON, or a table if it ends with .csv.",
     )
 
 

@@ -1,9 +1,11 @@
-"""The report of a crawl as a file: a row for every address while it runs, the counts at its end, as one JSON document.
+"""The report of a crawl as a file: a row for every address while it runs, the counts at its end, as one JSON document;
+or, in a file whose name ends with .csv, the rows as a table.
 
 Rows are written as they come, so that memory does not grow with the site. The file appears when the crawl is over,
 under another name until then.
 """
 
+import csv
 import json
 import os
 from collections.abc import Iterator
@@ -29,21 +31,34 @@ class ReportFile:
     def __init__(self, target: Path, file: IO[str]) -> None:
         self._file = file
         self._target = target
+        self._table = csv.writer(file) if target.suffix.lower() == ".csv" else None
         self._rows = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        with self._told():
+            if self._table is not None:
+                self._table.writerow(PageRow.model_fields)
+            else:
+                self._file.write('{"pages": [\n')
 
     def add(self, row: PageRow) -> None:
         """Write a row."""
-        start = ",\n" if self._rows else '{"pages": [\n'
+        values = row.model_dump(mode="json")
         with self._told():
-            self._file.write(start + json.dumps(row.model_dump(mode="json"), ensure_ascii=False))
+            if self._table is not None:
+                self._table.writerow(map(_cell, values.values()))
+            else:
+                self._file.write((",\n" if self._rows else "") + json.dumps(values, ensure_ascii=False))
         self._rows += 1
 
     def finish(self, report: CrawlReport | None) -> None:
         """Write the counts, None where there are none, and give the file its name, in place of an older one."""
-        start = "\n" if self._rows else '{"pages": [\n'
         counts = None if report is None else report.model_dump(mode="json", exclude={"skipped"})
         with self._told():
-            self._file.write(f'{start}],\n"report": {json.dumps(counts, ensure_ascii=False)}}}\n')
+            if self._table is None:
+                end = "\n" if self._rows else ""
+                self._file.write(f'{end}],\n"report": {json.dumps(counts, ensure_ascii=False)}}}\n')
             self._file.flush()
             os.fsync(self._file.fileno())
             self._file.close()
@@ -85,6 +100,11 @@ def open_report(name: str | None) -> Iterator[ReportFile | None]:
         yield report
 
 
+def _cell(value: object) -> object:
+    """A value in a table; a spreadsheet would take some texts for formulas."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@")) else value
+
+
 def check_report_file(name: str | None) -> None:
     """BadInput where no report can be written to the file `name`."""
     if name is not None:
@@ -99,7 +119,9 @@ def _open(name: str) -> tuple[Path, IO[str]]:
         target = Path(name).expanduser().resolve()
         if target.exists() and not target.is_file():
             raise BadInput(f"the report {name} is no file: name one that is to be written")
-        return target, (target.parent / f".{uuid4().hex}.part").open("x", encoding="utf-8", errors="replace")
+        return target, (target.parent / f".{uuid4().hex}.part").open(
+            "x", encoding="utf-8", errors="replace", newline=""
+        )
     except (OSError, RuntimeError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise BadInput(f"the report {name} cannot be written: {reason}; name a file in a folder that can be") from error

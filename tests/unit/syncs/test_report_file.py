@@ -1,6 +1,7 @@
 """The report of a crawl as a file: streamed, whole or not there, and refused before any work where it cannot be."""
 
 import asyncio
+import csv
 import errno
 import json
 import os
@@ -151,6 +152,19 @@ def test_each_row_is_a_line_that_is_written_while_the_crawl_runs(tmp_path: Path)
     lines = (tmp_path / "report.json").read_text("utf-8").splitlines()
     assert json.loads(lines[1].rstrip(","))["url"] == "https://x.org/é"
     assert [line[:11] for line in lines] == ['{"pages": [', *['{"url": "ht'] * 1_000, "],", '"report": n']
+
+
+def test_a_name_that_ends_with_csv_makes_a_table(tmp_path: Path) -> None:
+    with open_report(str(tmp_path / "report.CSV")) as report:
+        assert report is not None
+        report.add(ROW.model_copy(update={"reason": '=1+1, or "so"'}))
+        report.add(ROW)
+        report.finish(None)
+    with (tmp_path / "report.CSV").open(encoding="utf-8", newline="") as file:
+        first, second = csv.DictReader(file)
+    assert list(first) == list(PageRow.model_fields)
+    assert (first["url"], first["reason"]) == ("https://x.org/é", '\'=1+1, or "so"')
+    assert (second["outcome"], second["chunks"], second["tokens"]) == ("stored", "2", "")
 
 
 def test_a_link_is_followed_and_stays(tmp_path: Path) -> None:
