@@ -233,6 +233,8 @@ class Frontier:
         earlier crawl: that something names it, and when it changed. With `follow` off, only that."""
         found: list[tuple[str, str, int]] = []
         listed: dict[str, float] = {}
+        origin = (source, found_on)
+        linked_from = found_on if source == "link" else ""
         for address in addresses:
             url, rule = self._admitted(address)
             known_as = self._depths.get(hash(url), _UNKNOWN)
@@ -240,7 +242,6 @@ class Frontier:
                 continue
             written = (times or {}).get(address, "")
             changed = changed_at(written)
-            linked_from = found_on if source == "link" else ""
             nearer = follow and depth < known_as
             named = hash(url) in self._unnamed and url != linked_from
             if not nearer and not named and changed is None:
@@ -249,7 +250,7 @@ class Frontier:
                 self._depths[hash(url)] = _NEVER
                 continue
             if (known_as == _UNKNOWN or named) and len(self._origins) < _MOST_ORIGINS:
-                self._origins.setdefault(hash(url), (source, found_on))
+                self._origins.setdefault(hash(url), origin)
             self._unnamed.discard(hash(url))
             if changed is not None:
                 listed[url] = changed

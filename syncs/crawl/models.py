@@ -79,7 +79,7 @@ class SiteCrawlIn(BaseModel):
     report_file: str | None = Field(
         None,
         min_length=1,
-        description="A file on this machine to write a row for every address to: JSON, or a table if it ends with .csv.",
+        description="A local file to write a row for every address to: JSON, or a table if it ends with .csv.",
     )
 
 
