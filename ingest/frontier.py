@@ -250,7 +250,7 @@ class Frontier:
                 self._depths[hash(url)] = _NEVER
                 continue
             if (known_as == _UNKNOWN or named) and len(self._origins) < _MOST_ORIGINS:
-                self._origins.setdefault(hash(url), origin)
+                self._origins[hash(url)] = origin
             self._unnamed.discard(hash(url))
             if changed is not None:
                 listed[url] = changed

@@ -31,9 +31,9 @@ def chunks(
         ),
     ] = None,
     min_size: Annotated[int, typer.Option(min=0, help="A chunk below N tokens may grow over the target.")] = 0,
-    breadcrumb: Annotated[
-        bool, typer.Option(help="Put title and headings before what is embedded, and count them.")
-    ] = True,
+    no_breadcrumb: Annotated[
+        bool, typer.Option("--no-breadcrumb", help="Leave title and headings out of what is embedded and counted.")
+    ] = False,
     sizes: Annotated[bool, typer.Option("--sizes", help="Only the line about each chunk, without its text.")] = False,
     embedded: Annotated[
         bool, typer.Option("--embedded", help="Show what is embedded and counted instead of the markdown.")
@@ -53,7 +53,7 @@ def chunks(
             "max_size": max_size,
             "target_size": min(_TARGET_SIZE, max_size) if target_size is None else target_size,
             "min_size": min_size,
-            "include_breadcrumb": breadcrumb,
+            "include_breadcrumb": not no_breadcrumb,
         }
         MDocument.from_markdown("").chunk(**options)  # what is wrong with them is said before the page is fetched
         page = await read_page(

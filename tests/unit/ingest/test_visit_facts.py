@@ -103,8 +103,8 @@ def test_the_time_is_that_of_all_tries_without_the_waits() -> None:
             nonlocal now
             now += 2
             status = self.answers.pop(0)
-            if not status:
-                raise FetchError(request.url, "reset", "cut off", transient=True)
+            if status in (0, -1):
+                raise FetchError(request.url, "reset", "cut off", transient=status == 0)
             return FetchResponse(request.url, status)
 
         async def aclose(self) -> None:
@@ -125,3 +125,4 @@ def test_the_time_is_that_of_all_tries_without_the_waits() -> None:
     assert asyncio.run(seconds(500, 404)) == 4
     assert asyncio.run(seconds(500, 500)) == 4
     assert asyncio.run(seconds(0, 0)) == 4
+    assert asyncio.run(seconds(-1)) == 2
