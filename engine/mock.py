@@ -116,17 +116,24 @@ class MockEngine(MemoryEmbedding, MemoryRuns):
         *,
         connection_id: str,
         name: str,
+        external_ids: Sequence[str] | None = None,
         filter: Mapping[str, object] | None = None,
         sort: Sequence[str] = (),
         limit: int | None = None,
         offset: int = 0,
     ) -> list[dict[str, object]]:
-        """The records of an entity as `{external_id, data}`, sorted by fields of their data, then by external id."""
+        """The records of an entity as `{external_id, data}`, all or those with these ids, sorted by fields of their
+        data, then by external id."""
         wanted, fields, first = parse(filter), parse_sort(sort), check_count("offset", offset)
         end = None if limit is None else first + check_count("limit", limit)
+        ids = None if external_ids is None else frozenset(check_external_ids(external_ids))
         entity = self._entities.get(_key(connection_id, name))
         held = sorted(entity.records.items()) if entity else []
-        found = [(key, stored.row.data) for key, stored in held if matches(wanted, stored.row.data)]
+        found = [
+            (key, stored.row.data)
+            for key, stored in held
+            if (ids is None or key in ids) and matches(wanted, stored.row.data)
+        ]
         return [
             {"external_id": key, "data": deepcopy(data)}
             for key, data in sorted_by(fields, found, lambda item: item[1])[first:end]

@@ -109,12 +109,14 @@ class Records(Protocol):
         *,
         connection_id: str,
         name: str,
+        external_ids: Sequence[str] | None = None,
         filter: Mapping[str, object] | None = None,
         sort: Sequence[str] = (),
         limit: int | None = None,
         offset: int = 0,
     ) -> list[dict[str, object]]:
-        """The records of an entity as `{external_id, data}`; none where there is no such entity.
+        """The records of an entity as `{external_id, data}`; none where there is no such entity. Of those with these
+        `external_ids` where they are given; ids that are not there are left out.
 
         They are sorted by fields of their data (`"price"`, `"-meta.date"` for the latest first), then by external
         id in code point order. Raises InvalidFilter, and InvalidQuery for a malformed sort, limit or offset.

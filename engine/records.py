@@ -45,16 +45,20 @@ class PostgresRecords:
         *,
         connection_id: str,
         name: str,
+        external_ids: Sequence[str] | None = None,
         filter: Mapping[str, object] | None = None,
         sort: Sequence[str] = (),
         limit: int | None = None,
         offset: int = 0,
     ) -> list[dict[str, object]]:
-        """The records of an entity as `{external_id, data}`, sorted by fields of their data, then by external id
-        in code point order."""
+        """The records of an entity as `{external_id, data}`, all or those with these ids, sorted by fields of their
+        data, then by external id in code point order."""
         where, values = condition(filter)
         order, paths = sort_sql(parse_sort(sort), _column)
         values |= {**entity_key(connection_id, name), **paths}
+        if external_ids is not None:
+            where = sql.SQL("{} AND record.external_hash = ANY(%(hashes)s)").format(where)
+            values["hashes"] = [digest(external_id) for external_id in check_external_ids(external_ids)]
         values["limit"] = None if limit is None else check_count("limit", limit)
         values["offset"] = check_count("offset", offset)
         statement = sql.SQL(

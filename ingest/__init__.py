@@ -15,9 +15,11 @@ from ingest.models import (
     FetchRequest,
     FetchResponse,
     Freshness,
+    Kept,
     MarkdownPage,
     Outcome,
     SkippedPage,
+    VisitFacts,
 )
 from ingest.pace import Politeness
 from ingest.page import html_to_markdown
@@ -43,6 +45,7 @@ __all__ = [
     "Freshness",
     "HttpFetcher",
     "IngestError",
+    "Kept",
     "KnownPage",
     "MarkdownPage",
     "MarkdownRules",
@@ -54,6 +57,7 @@ __all__ = [
     "Settings",
     "SkippedPage",
     "StartRefused",
+    "VisitFacts",
     "check_scope",
     "crawl",
     "explain",

@@ -42,7 +42,7 @@ class FetchError(IngestError):
     `url` is the address that was asked for, `kind` one of `dns`, `refused`, `blocked_address`, `tls`,
     `timeout`, `reset`, `protocol`, `too_large`, `encoding`, `redirects`, `render` (its scripts could not be run),
     `paused` (the host asked to be left alone for longer than the crawl waits, or was given up; `url` is then the
-    host); `transient` is true where a later try may succeed.
+    host); `transient` is true where a later try may succeed; `seconds` were spent in requests for it, where known.
     """
 
     def __init__(self, url: str, kind: str, reason: str, *, transient: bool = False) -> None:
@@ -51,6 +51,7 @@ class FetchError(IngestError):
         self.kind = kind
         self.reason = reason
         self.transient = transient
+        self.seconds: float | None = None
 
 
 class BlockedAddress(FetchError):

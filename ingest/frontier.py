@@ -20,6 +20,7 @@ __all__ = ["Found", "Frontier"]
 BATCH = 64  # addresses taken from the ledger at once
 MOST_REDIRECTS = 10
 _UNKNOWN, _NEVER = 1 << 30, -1  # the depth of an address that was not met, and of one that is part of a trap
+_MOST_ORIGINS = 50_000  # addresses of which it is remembered where they were found, until they are visited
 REMEMBERED = 4_096  # links whose verdict is kept: the pages of a site mostly link to the same places
 
 
@@ -68,6 +69,7 @@ class Frontier:
         self._may_hold_more = True
         # Addresses as hashes: a site's addresses would not fit in memory, their hashes do.
         self._depths: dict[int, int] = {}
+        self._origins: dict[int, tuple[str, str]] = {}  # what named an address, and on which page or list
         self._unnamed: set[int] = set()  # pages of earlier crawls that nothing has named so far
         self._chains: dict[int, tuple[int, ...]] = {}
         self._replaced: set[int] = set()
@@ -115,6 +117,8 @@ class Frontier:
         """Discover what the visit linked to and decide what its page is."""
         known = visit.known
         depth = self._depths.get(hash(known.url), known.depth)
+        named_by, found_on = self._origins.pop(hash(known.url), ("", ""))
+        visit = replace(visit, facts=replace(visit.facts, depth=depth, source=named_by, found_on=found_on))
         usable = visit.page is not None or visit.outcome is Outcome.UNCHANGED
         if hash(known.url) in self._is_copy and known.url != self._start:
             return await self._skip(visit, Outcome.DUPLICATE, "the markdown copy of a page")
@@ -141,7 +145,7 @@ class Frontier:
     async def _settle_page(self, visit: Visit, page: CrawledPage, depth: int) -> CrawledPage | SkippedPage:
         known = visit.known
         if visit.canonical is not None and self._scope.admit(visit.canonical).allowed:
-            await self._discover([visit.canonical], depth=depth, source="canonical")
+            await self._discover([visit.canonical], depth=depth, source="canonical", found_on=known.url)
             canonical = identity(visit.canonical)
             reason = f"its canonical address is {canonical}"
             return await self._skip(replace(visit, gone=known.stored), Outcome.DUPLICATE, reason, canonical)
@@ -154,13 +158,13 @@ class Frontier:
         self._contents[page.content_hash] = known.url
         self._note_replaced(known)
         self.counted += 1
-        return page
+        return replace(page, visit=visit.facts)
 
     async def _settle_without_page(self, visit: Visit, depth: int) -> SkippedPage:
         """What could not be read, or need not be stored. A markdown copy stands in for a page that is not there."""
         outcome, copy = visit.outcome or Outcome.FAILED, self._copies.get(visit.known.url)
         if copy is not None and outcome is not Outcome.UNCHANGED and not visit.transient:
-            await self._discover([copy], depth=depth, source="llms.txt")
+            await self._discover([copy], depth=depth, source="llms.txt", found_on=visit.known.url)
             reason = f"only its markdown copy can be read, {copy} ({visit.reason})"
             return await self._skip(visit, Outcome.DUPLICATE, reason)
         return await self._skip(visit, outcome, visit.reason)
@@ -177,7 +181,7 @@ class Frontier:
         known = {name: value for name, value in facts.items() if value is not None}
         await self._ledger.settle(visit.known.url, outcome.value, reason, known)
         self.counted += outcome is Outcome.UNCHANGED
-        return SkippedPage(visit.known.url, outcome, reason, visit.transient)
+        return SkippedPage(visit.known.url, outcome, reason, visit.transient, visit.facts)
 
     async def _settle_redirect(self, visit: Visit, target: str, depth: int) -> SkippedPage:
         """A redirect's target is an address like any other, as deep; circles and long chains end."""
@@ -193,7 +197,7 @@ class Frontier:
         self._chains[hash(goal)] = chain
         if url in self._copies:
             self._copies.setdefault(goal, self._copies[url])
-        await self._discover([target], depth=depth, source="redirect")
+        await self._discover([target], depth=depth, source="redirect", found_on=url)
         return await self._skip(visit, Outcome.DUPLICATE, f"redirects to {target}", goal)
 
     async def _discover_listed(self, source: Source, *, depth: int) -> None:
@@ -205,7 +209,7 @@ class Frontier:
                 Listed(self._scope.followed(originals.get(one.address, one.address)), one.modified) for one in batch
             ]
             times = dict(listed)
-            await self._discover(list(times), depth=depth, source=source.name, times=times)
+            await self._discover(list(times), depth=depth, source=source.name, found_on=source.url, times=times)
 
     async def _discover_links(self, links: Sequence[str], found_on: str, *, depth: int, follow: bool) -> None:
         """Add what a page links to; with `follow` off, only note that it is linked to."""
@@ -229,6 +233,8 @@ class Frontier:
         earlier crawl: that something names it, and when it changed. With `follow` off, only that."""
         found: list[tuple[str, str, int]] = []
         listed: dict[str, float] = {}
+        origin = (source, found_on)
+        linked_from = found_on if source == "link" else ""
         for address in addresses:
             url, rule = self._admitted(address)
             known_as = self._depths.get(hash(url), _UNKNOWN)
@@ -237,12 +243,14 @@ class Frontier:
             written = (times or {}).get(address, "")
             changed = changed_at(written)
             nearer = follow and depth < known_as
-            named = hash(url) in self._unnamed and url != found_on
+            named = hash(url) in self._unnamed and url != linked_from
             if not nearer and not named and changed is None:
                 continue
-            if known_as == _UNKNOWN and not forced and self._budget.admit(url, found_on=found_on) is not None:
+            if known_as == _UNKNOWN and not forced and self._budget.admit(url, found_on=linked_from) is not None:
                 self._depths[hash(url)] = _NEVER
                 continue
+            if (known_as == _UNKNOWN or named) and len(self._origins) < _MOST_ORIGINS:
+                self._origins[hash(url)] = origin
             self._unnamed.discard(hash(url))
             if changed is not None:
                 listed[url] = changed

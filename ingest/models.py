@@ -12,9 +12,11 @@ __all__ = [
     "FetchResponse",
     "Fetcher",
     "Freshness",
+    "Kept",
     "MarkdownPage",
     "Outcome",
     "SkippedPage",
+    "VisitFacts",
 ]
 
 
@@ -35,6 +37,7 @@ class FetchResponse:
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    seconds: float = field(default=0.0, compare=False)  # for all its tries, the waits before them not counted
 
 
 class Fetcher(Protocol):
@@ -55,6 +58,42 @@ class Anchor(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """What became of a document on its way to markdown. Text is characters without white space, and without scripts.
+
+    Blocks of code are counted on the page, tables in its content: what is around that is often laid out with them.
+    """
+
+    characters: int = 0  # of the markdown
+    text: int = 0  # of the page
+    kept_text: int = 0  # of its content
+    code_blocks: int = 0
+    kept_code_blocks: int = 0
+    tables: int = 0
+    kept_tables: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class VisitFacts:
+    """What is told of a visit to an address beside its page: for reports, nothing is decided by it.
+
+    `source` is what named the address (`start`, `link`, `redirect`, `canonical`, `sitemap`, `llms.txt`, `list`) and
+    `found_on` the page or list that did; both are empty where that is not known, as of a page of an earlier crawl that
+    nothing has named so far.
+    """
+
+    at: float | None = None  # Unix time, seconds; None where nothing was asked for
+    seconds: float | None = None  # for the requests, all tries counted, and the waits before them not
+    bytes: int | None = None  # of the answer, decoded
+    depth: int | None = None
+    source: str = ""
+    found_on: str = ""
+    rendered: bool = False
+    empty: bool = False  # the site's own page, without a text
+    kept: Kept | None = None  # None where no document was read, as with a 304
+
+
+@dataclass(frozen=True, slots=True)
 class MarkdownPage:
     """What `html_to_markdown` reads out of one HTML document; `links` are absolute and in document order."""
 
@@ -72,6 +111,7 @@ class MarkdownPage:
     breadcrumb: Sequence[str] = ()  # the pages above this one, as the site shows them, from the outside in
     modified: str = ""  # when the page says that it was last changed, ISO 8601; not the header
     generator: str = ""
+    kept: Kept | None = field(default=None, compare=False)
 
 
 class Freshness(StrEnum):
@@ -102,6 +142,7 @@ class SkippedPage:
     outcome: Outcome
     reason: str
     transient: bool = False
+    visit: VisitFacts = field(default_factory=VisitFacts, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +169,7 @@ class CrawledPage:
     generator: str = ""
     rendered: bool = False  # read as its scripts made it, in a browser
     freshness: Freshness = Freshness.NEW  # new, changed or back
+    visit: VisitFacts = field(default_factory=VisitFacts, compare=False)
 
     @property
     def metadata(self) -> dict[str, object]:

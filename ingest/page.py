@@ -1,5 +1,6 @@
 """One fetched document into a `MarkdownPage` (pure: bytes in, values out, so it can run in any executor)."""
 
+from dataclasses import replace
 from hashlib import sha256
 
 from selectolax.lexbor import LexborHTMLParser
@@ -7,6 +8,7 @@ from selectolax.lexbor import LexborHTMLParser
 from ingest.boilerplate import ANY_HEADING
 from ingest.charset import decode_text, media_type
 from ingest.extract import Selectors, main_node
+from ingest.kept import count_text, kept_of_html, kept_of_markdown
 from ingest.markdown_page import read_markdown
 from ingest.metadata import page_title, read_document
 from ingest.models import Anchor, MarkdownPage
@@ -36,7 +38,8 @@ def is_page(content_type: str) -> bool:
 def read_page(body: bytes, url: str, content_type: str = "", selectors: Selectors | None = None) -> MarkdownPage:
     """A fetched document as markdown: HTML is converted, markdown and plain text are kept as they are."""
     if media_type(content_type) in _TEXT:
-        return read_markdown(decode_text(body, content_type), url)
+        page = read_markdown(decode_text(body, content_type), url)
+        return replace(page, kept=kept_of_markdown(page.markdown))
     return _converted(decode_text(body, content_type), url, selectors)
 
 
@@ -66,6 +69,7 @@ def _converted(
 ) -> MarkdownPage:
     tree = LexborHTMLParser(without_abyss(html))
     document = read_document(tree, url)
+    text = count_text(tree.body, scripts=True) if tree.body is not None else 0
     node = main_node(tree, url=url, title=document.title, selectors=selectors)
     markdown, anchors, heading = "", list[Anchor](), ""
     if node is not None:
@@ -86,6 +90,7 @@ def _converted(
         noindex=document.noindex,
         nofollow=document.nofollow,
         markdown_copy=document.markdown_copy,
+        kept=kept_of_html(markdown, text, node, None if selectors is not None and selectors.content else tree.body),
     )
 
 

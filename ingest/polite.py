@@ -7,6 +7,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from ingest.errors import FetchError
 from ingest.models import Fetcher, FetchRequest, FetchResponse
@@ -60,19 +61,20 @@ class PoliteFetcher:
         for tries_left in reversed(range(self._rules.tries)):
             async with self.pace.slot(host) as started:
                 found = await self._ask(host, request, started)
-            if isinstance(found, FetchResponse) and found.status not in WORTH_RETRYING:
-                return found
             spent += self._clock() - started
+            if isinstance(found, FetchResponse) and found.status not in WORTH_RETRYING:
+                return replace(found, seconds=spent)
             if not tries_left or spent > self._rules.patience:
                 break
             await self._sleep(wait * random.uniform(0.5, 1.5))
             wait *= 2
         if isinstance(found, FetchError):
             self.pace.failed(host)
+            found.seconds = spent
             raise found
         if found.status in _SLOW_DOWN:
             self.pace.failed(host)
-        return found
+        return replace(found, seconds=spent)
 
     async def aclose(self) -> None:
         """Close the fetcher behind this one."""
@@ -83,6 +85,7 @@ class PoliteFetcher:
         try:
             response = await self._fetcher.fetch(request)
         except FetchError as error:
+            error.seconds = self._clock() - started
             if not error.transient:
                 raise
             if error.kind in _NO_HOST:

@@ -5,7 +5,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Literal
 
@@ -15,7 +15,16 @@ from ingest.extract import Selectors
 from ingest.ledger import KnownPage
 from ingest.markdown_page import MARKDOWN_ACCEPT, declared_copy, is_markdown
 from ingest.missing import MissingPages, Probe
-from ingest.models import CrawledPage, Fetcher, FetchRequest, FetchResponse, Freshness, MarkdownPage, Outcome
+from ingest.models import (
+    CrawledPage,
+    Fetcher,
+    FetchRequest,
+    FetchResponse,
+    Freshness,
+    MarkdownPage,
+    Outcome,
+    VisitFacts,
+)
 from ingest.pace import Politeness
 from ingest.page import EXTRACTOR, content_hash, is_page, read_page
 from ingest.polite import WORTH_RETRYING, PoliteFetcher
@@ -58,6 +67,7 @@ class Visit:
     fetched_at: float | None = None
     metadata: Mapping[str, object] | None = None
     gone: bool = False
+    facts: VisitFacts = field(default_factory=VisitFacts)
 
     @property
     def freshness(self) -> Freshness | None:
@@ -125,13 +135,18 @@ class Visitor:
             refused = verdict.rule.startswith("robots.txt")
             outcome = Outcome.SKIPPED if refused else Outcome.FAILED
             return Visit(known, outcome=outcome, reason=verdict.rule, transient=not refused, gone=refused)
+        facts = VisitFacts()
         try:
             response = self._kept.pop(known.url, None) or await self._fetch_spelling(known)
+            facts = VisitFacts(time.time(), response.seconds, len(response.body))
             visit = await self._judge(known, response)
         except FetchError as error:
-            return Visit(known, outcome=Outcome.FAILED, reason=error.reason, transient=error.transient)
+            facts = facts if facts.at is not None else VisitFacts(time.time(), error.seconds)
+            return Visit(known, outcome=Outcome.FAILED, reason=error.reason, transient=error.transient, facts=facts)
         except BrokenExecutor:
-            return Visit(known, outcome=Outcome.FAILED, reason="its conversion ended the process that did it")
+            reason = "its conversion ended the process that did it"
+            return Visit(known, outcome=Outcome.FAILED, reason=reason, facts=facts)
+        visit = replace(visit, facts=replace(visit.facts, at=facts.at, seconds=facts.seconds, bytes=facts.bytes))
         if visit.page is None or visit.canonical is None:
             return visit
         return replace(visit, canonical=await self._confirmed(visit.canonical, known.url))
@@ -246,6 +261,7 @@ class Visitor:
         rendering = await renderer.render(response)
         rendered = rendering.page(await self._read(rendering.response, rendering.kind), page)
         visit = await self._weigh(known, rendering.response, rendered, rendered=True)
+        visit = replace(visit, facts=replace(visit.facts, rendered=True))
         if visit.outcome is Outcome.QUARANTINED:
             return replace(visit, reason=f"{visit.reason}, in a browser, too")
         return visit
@@ -268,6 +284,7 @@ class Visitor:
             etag=response.headers.get("etag"),
             last_modified=response.headers.get("last-modified"),
             fetched_at=time.time(),
+            facts=VisitFacts(kept=page.kept),
         )
         wrong = not_a_page(response, page)
         if wrong is None and await self._missing.holds(response, page):
@@ -280,15 +297,13 @@ class Visitor:
                     page, markdown=found.markdown, anchors=found.anchors, title=title, description=description
                 )
                 # They would vouch for the HTML.
-                visit = replace(
-                    visit, links=() if nofollow else (*visit.links, *found.links), etag=None, last_modified=None
-                )
+                leads = (*visit.links, *(() if nofollow else found.links))
+                visit = replace(visit, links=leads, etag=None, last_modified=None, facts=VisitFacts(kept=found.kept))
                 wrong = None
         if wrong is not None:
-            links = visit.links if wrong.own else ()
-            return replace(
-                visit, outcome=Outcome.QUARANTINED, reason=wrong.reason, links=links, transient=wrong.transient
-            )
+            visit = replace(visit, outcome=Outcome.QUARANTINED, reason=wrong.reason, transient=wrong.transient)
+            facts = replace(visit.facts, empty=wrong.own)
+            return replace(visit, links=visit.links if wrong.own else (), facts=facts)
         if noindex:
             reason = "noindex: the page asks not to be indexed"
             return replace(visit, outcome=Outcome.SKIPPED, reason=reason, gone=True)

@@ -15,6 +15,7 @@ from syncs.errors import (
     UnknownSync,
     UnusableApp,
 )
+from syncs.extraction import ExtractionFailed, extract
 from syncs.handle import RunHandle
 from syncs.llm import LLM, Completion, LLMError
 from syncs.runtime import Runtime
@@ -26,6 +27,7 @@ __all__ = [
     "Completion",
     "DeadlineExceeded",
     "DuplicateSync",
+    "ExtractionFailed",
     "InvalidData",
     "InvalidInput",
     "InvalidOutput",
@@ -45,5 +47,6 @@ __all__ = [
     "VectorMatch",
     "VectorStore",
     "create_sync",
+    "extract",
     "load_runtime",
 ]

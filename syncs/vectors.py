@@ -81,9 +81,7 @@ class VectorStore:
         """The items with these ids, by id; those that are not there are left out."""
         if not ids:
             return []
-        records = await self._engine.get_records(
-            connection_id=CONNECTION, name=self.name, filter={"id": {"in": list(ids)}}
-        )
+        records = await self._engine.get_records(connection_id=CONNECTION, name=self.name, external_ids=ids)
         return [_item(record["data"]) for record in records]
 
     async def delete(self, ids: Sequence[str]) -> int:

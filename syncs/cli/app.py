@@ -2,6 +2,7 @@
 
 import typer
 
+from syncs.cli.chunks import chunks
 from syncs.cli.crawling import crawl
 from syncs.cli.database import db
 from syncs.cli.doctor import doctor
@@ -28,6 +29,7 @@ app = typer.Typer(
 for command in (crawl, search, page, sites, remove, status, doctor, retry, gc, export, syncs, sync, runs, mcp):
     app.command()(command)
 app.command()(scrape)
+app.command()(chunks)
 app.command("map")(map_)  # the function's name leaves the builtin alone
 app.command("import")(import_)
 app.command()(explain)

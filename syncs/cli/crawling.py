@@ -27,7 +27,7 @@ from syncs.cli.scope_options import (
     Robots,
     Subdomains,
 )
-from syncs.crawl import CrawlInterrupted, CrawlReport, site_crawl
+from syncs.crawl import CrawlInterrupted, CrawlReport, Quality, check_report_file, site_crawl
 from syncs.errors import InvalidInput
 from syncs.schemas import validated
 
@@ -83,6 +83,14 @@ def crawl(
         bool, typer.Option("--plan", help="Only say what it would do and cost; nothing is stored, embedded or paid.")
     ] = False,
     max_cost: MaxCost = None,
+    report: Annotated[
+        str | None,
+        typer.Option(
+            help="Write a row for every address that was taken up: as JSON, as a table where FILE ends with .csv.",
+            metavar="FILE",
+            show_default=False,
+        ),
+    ] = None,
     db: Db = None,
     json: Json = False,
     debug: Debug = False,
@@ -114,6 +122,7 @@ def crawl(
         "plan": plan,
         "max_cost": max_cost,
         "return_pages": "none",
+        "report_file": report,
     }
 
     async def work(engine: PostgresEngine) -> int:
@@ -124,16 +133,16 @@ def crawl(
         with crawl_display(limit) as display:
             runtime = Runtime(engine=engine, syncs={"site_crawl": site_crawl}, on_progress=display.update)
             try:
-                report = (await runtime.sync(site_crawl, asked)).report
+                done = (await runtime.sync(site_crawl, asked)).report
             except CrawlInterrupted as interrupted:
-                report = interrupted.report
+                done = interrupted.report
         if json:
-            print_json(report.model_dump(mode="json"))
+            print_json(done.model_dump(mode="json"))
         else:
-            _show(report)
+            _show(done)
             if plan and (await engine.embedder()).usd_per_million_tokens is None:
                 show("  price       not known; SYNCLINE_EMBEDDER_PRICE says it, in US dollars for a million tokens")
-        return EXIT_CODES[report.status]
+        return EXIT_CODES[done.status]
 
     run_with_engine(work, db=db, debug=debug, embedder=embedder)
 
@@ -143,6 +152,7 @@ def _check(asked: Mapping[str, object], embedder: str | None) -> None:
     found = validated(site_crawl.input_adapter, asked, error=InvalidInput, sync=site_crawl.id, run_id="none")
     ingest.check_scope(found.url, found.path_regex, found.include, found.exclude, found.max_depth)
     ingest.find_browser(found.render)
+    check_report_file(found.report_file)
     if embedder is not None:
         describe_choice(embedder)
 
@@ -173,6 +183,8 @@ def _show(report: CrawlReport) -> None:
         f"  embeddings  {vectors.computed:,} computed, {vectors.reused:,} reused{reused}, {vectors.tokens:,} tokens"
         f"{cost}{windowed}{failed}"
     )
+    if report.quality is not None:
+        show(f"  quality     {_quality(report.quality)}")
     for note in report.notes:
         show(f"  note        {note}")
     show(f"  time        {report.seconds:.1f} s, {pages.discovered / max(report.seconds, 0.001):.0f} pages/s")
@@ -182,3 +194,16 @@ def _show(report: CrawlReport) -> None:
             show(f"    {page.url}: {page.reason}")
         if len(report.skipped) > MOST_LISTED:
             show(f"    … and {len(report.skipped) - MOST_LISTED:,} more; --json lists all")
+
+
+def _quality(quality: Quality) -> str:
+    """What was kept of the pages, of each kind of block as far as there is one."""
+    parts = [f"{quality.pages:,} pages read, {quality.boilerplate:.0%} of their text left out as the site's frame"]
+    for name, counts in (("code blocks", quality.code_blocks), ("tables", quality.tables)):
+        if counts.found:
+            parts.append(f"{counts.kept:,} of {counts.found:,} {name} kept")
+    if quality.rendered:
+        parts.append(f"{quality.rendered:,} rendered")
+    if quality.empty:
+        parts.append(f"{quality.empty:,} more without a text")
+    return ", ".join(parts)

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import typer
 from rich.console import Console
 
-from chunking import ChunkingError, TiktokenCounter
+from chunking import ChunkingError, InvalidOption, TiktokenCounter
 from engine import EngineError, InvalidFilter, InvalidQuery, PostgresEngine, UnknownEmbedder, UnknownEntity
 from ingest import BadInput, IngestError
 from syncs.errors import InvalidInput, SyncError, UnknownSync, UnusableApp
@@ -24,6 +24,7 @@ WRONG_INPUT = (
     BadInput,
     InvalidFilter,
     InvalidInput,
+    InvalidOption,
     InvalidQuery,
     UnknownEmbedder,
     UnknownEntity,

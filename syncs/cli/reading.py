@@ -30,11 +30,13 @@ from syncs.cli.scope_options import (
 )
 from syncs.crawl.workers import open_executor
 
-__all__ = ["explain", "map_", "scrape"]
+__all__ = ["PageOrFile", "explain", "map_", "read_page", "scrape"]
+
+PageOrFile = Annotated[str, typer.Argument(help="The page's URL, or an HTML or markdown file.", show_default=False)]
 
 
 def scrape(
-    url: Annotated[str, typer.Argument(help="The page's URL, or an HTML or markdown file.", show_default=False)],
+    url: PageOrFile,
     prefer: Prefer = "html",
     render: Render = "auto",
     robots: Robots = "obey",
@@ -46,27 +48,47 @@ def scrape(
     """Print one page as markdown, as a crawl would store it."""
 
     async def work() -> None:
-        pages = ingest.crawl(
+        page = await read_page(
             url,
-            max_depth=0,
-            discover="links",
-            prefer=cast("Prefers", prefer),
-            render=cast("Renders", render),
-            robots=cast("RobotsMode", robots),
-            concurrency=1,
+            prefer=prefer,
+            render=render,
+            robots=robots,
             content_selector=content_selector,
             remove_selector=remove_selector,
         )
-        reasons: list[str] = []
-        async with aclosing(pages):
-            async for page in pages:
-                if isinstance(page, ingest.CrawledPage):
-                    _show_page(page, as_json=json)
-                    return
-                reasons.append(f"{page.url}: {page.reason}")
-        fail("; ".join(reasons[:1] or [f"{url} holds no page"]))
+        _show_page(page, as_json=json)
 
     run(work(), debug=debug)
+
+
+async def read_page(
+    url: str,
+    *,
+    prefer: str,
+    render: str,
+    robots: str,
+    content_selector: str | None,
+    remove_selector: str | None,
+) -> ingest.CrawledPage:
+    """One page, as a crawl that starts there would store it; where it would not, the command ends with the reason."""
+    pages = ingest.crawl(
+        url,
+        max_depth=0,
+        discover="links",
+        prefer=cast("Prefers", prefer),
+        render=cast("Renders", render),
+        robots=cast("RobotsMode", robots),
+        concurrency=1,
+        content_selector=content_selector,
+        remove_selector=remove_selector,
+    )
+    reasons: list[str] = []
+    async with aclosing(pages):
+        async for page in pages:
+            if isinstance(page, ingest.CrawledPage):
+                return page
+            reasons.append(f"{page.url}: {page.reason}")
+    return fail("; ".join(reasons[:1] or [f"{url} holds no page"]))
 
 
 def map_(

@@ -1,5 +1,6 @@
 """Input, output and report of the site crawl sync."""
 
+from datetime import datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -10,8 +11,11 @@ __all__ = [
     "CrawlReport",
     "CrawlStatus",
     "EmbeddingCounts",
+    "KeptCounts",
     "LeftOut",
     "PageCounts",
+    "PageRow",
+    "Quality",
     "SiteCrawlIn",
     "SiteCrawlOut",
 ]
@@ -72,6 +76,11 @@ class SiteCrawlIn(BaseModel):
         None, ge=0, allow_inf_nan=False, description="Stop before embedding would cost more than so many US dollars."
     )
     return_pages: Literal["all", "none"] = Field("all", description="'none' keeps memory flat.")
+    report_file: str | None = Field(
+        None,
+        min_length=1,
+        description="A local file to write a row for every address to: JSON, or a table if it ends with .csv.",
+    )
 
 
 class CrawlData(BaseModel):
@@ -129,6 +138,56 @@ class LeftOut(BaseModel):
     reason: str
 
 
+class KeptCounts(BaseModel):
+    """How many there were, and how many are in the markdown."""
+
+    found: int = 0
+    kept: int = 0
+
+
+class Quality(BaseModel):
+    """What was kept of the pages that this run read, and stored or found unchanged. `empty` pages had no text, so that
+    nothing of them is stored; `boilerplate` is the share of the pages' text that was taken for the site's frame."""
+
+    pages: int = 0
+    empty: int = 0
+    rendered: int = 0
+    boilerplate: float = 0.0
+    code_blocks: KeptCounts = Field(default_factory=KeptCounts)
+    tables: KeptCounts = Field(default_factory=KeptCounts)
+
+
+class PageRow(BaseModel):
+    """One address that a crawl took up, in its report file. None: not known, or there is no such thing.
+
+    `outcome` is `stored` or a `SkippedPage`'s; or `waiting` for a page that was read and not stored, since the crawl
+    was cut off. `bytes` are of the answer, decoded; `characters` of the markdown; `text` and `kept_text` are
+    characters without white space on the page and in its content.
+    """
+
+    url: str
+    outcome: str
+    reason: str = ""
+    freshness: str | None = None
+    depth: int | None = None
+    source: str | None = None
+    found_on: str | None = None
+    visited_at: datetime | None = None
+    seconds: float | None = None
+    bytes: int | None = None
+    characters: int | None = None
+    text: int | None = None
+    kept_text: int | None = None
+    code_blocks: int | None = None
+    kept_code_blocks: int | None = None
+    tables: int | None = None
+    kept_tables: int | None = None
+    rendered: bool = False
+    empty: bool = False
+    chunks: int | None = None
+    tokens: int | None = None
+
+
 class CrawlReport(BaseModel):
     """The document of `crawl --json`. `planned`: this is what the crawl would do, and nothing of it was done."""
 
@@ -142,6 +201,7 @@ class CrawlReport(BaseModel):
     skipped: list[LeftOut]
     notes: list[str] = Field(default_factory=list, exclude_if=lambda notes: not notes)
     planned: bool = Field(default=False, exclude_if=lambda planned: not planned)
+    quality: Quality | None = Field(default=None, exclude_if=lambda quality: quality is None)
 
 
 class SiteCrawlOut(BaseModel):

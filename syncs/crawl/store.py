@@ -96,7 +96,7 @@ async def swap(
         report = await engine.swap_pages(
             connection_id=CONNECTION, name=entity, pages=pages, max_cost=left, on_embedded=tally.count_embedded
         )
-    tally.wrote(len(pages) if count else 0, report)
+    tally.wrote(pages if count else (), report)
 
 
 async def rechunk(engine: Engine, entity: str, asked: SiteCrawlIn, tally: Tally) -> None:

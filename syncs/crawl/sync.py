@@ -9,6 +9,7 @@ from engine.errors import CostCeiling
 from engine.protocols import Engine, Ledger
 from syncs.context import SyncContext
 from syncs.crawl.models import CrawlData, CrawlReport, CrawlStatus, SiteCrawlIn, SiteCrawlOut
+from syncs.crawl.report_file import ReportFile, open_report
 from syncs.crawl.store import CONNECTION, PageStore, rechunk
 from syncs.crawl.tally import Tally
 from syncs.crawl.workers import open_executor
@@ -19,7 +20,7 @@ __all__ = ["CrawlInterrupted", "entity_name", "site_crawl"]
 MOST_FAILURES = 5  # texts that were not embedded, named in the notes
 
 # What is of this run and not kept for the next, and what is kept but does not make it another crawl.
-_OF_THE_RUN = frozenset({"return_pages", "name", "local", "prune", "max_gone", "plan"})
+_OF_THE_RUN = frozenset({"return_pages", "name", "local", "prune", "max_gone", "plan", "report_file"})
 _INCIDENTAL = ("concurrency", "max_cost")
 
 
@@ -43,10 +44,11 @@ async def execute(ctx: SyncContext[SiteCrawlIn]) -> SiteCrawlOut:
         raise ingest.BadInput(f"{asked.url} is a folder or file of this machine; say local=True if that is meant")
     ingest.check_scope(asked.url, asked.path_regex, asked.include, asked.exclude)
     ingest.find_browser(asked.render)
-    if not asked.plan:
-        return await _run(_Crawl(ctx, engine))
-    async with engine.rehearse() as rehearsal:
-        return await _run(_Crawl(ctx, rehearsal))
+    with open_report(asked.report_file) as file:
+        if not asked.plan:
+            return await _run(_Crawl(ctx, engine, file))
+        async with engine.rehearse() as rehearsal:
+            return await _run(_Crawl(ctx, rehearsal, file))
 
 
 async def _run(crawl: "_Crawl") -> SiteCrawlOut:
@@ -59,8 +61,11 @@ async def _run(crawl: "_Crawl") -> SiteCrawlOut:
         await engine.optimize(on_progress=crawl.ctx.progress)
         report = await crawl.report()
         await crawl.end(finished=finished)
+        crawl.write(report)
     except asyncio.CancelledError:
-        raise CrawlInterrupted(await crawl.report("interrupted")) from None
+        report = await crawl.report("interrupted")
+        crawl.write(report)
+        raise CrawlInterrupted(report) from None
     finally:
         await crawl.end(finished=False)
     if report.status == "failed" or asked.plan:
@@ -93,11 +98,12 @@ async def _fill(crawl: "_Crawl") -> bool:
 class _Crawl:
     """One run of the sync: its ledger, once the start page was found crawlable, and its tally."""
 
-    def __init__(self, ctx: SyncContext[SiteCrawlIn], engine: Engine) -> None:
+    def __init__(self, ctx: SyncContext[SiteCrawlIn], engine: Engine, file: ReportFile | None = None) -> None:
         self.ctx = ctx
         self.engine = engine
         self.entity = entity_name(ctx.context)
-        self.tally = Tally()
+        self.tally = Tally(None if file is None else file.add)
+        self._file = file
         self._ledger: Ledger | None = None
         self._before = 0  # pages that the interrupted run, which this one goes on with, had done
 
@@ -119,7 +125,8 @@ class _Crawl:
         return ledger
 
     async def report(self, status: CrawlStatus | None = None) -> CrawlReport:
-        """What was done so far."""
+        """What was done, once nothing more is written."""
+        self.tally.unwritten()
         waiting = await self._ledger.waiting() if self._ledger is not None else 0
         not_due = await self._ledger.passed_over() if self._ledger is not None else 0
         status = status or self._status(waiting, not_due)
@@ -127,6 +134,11 @@ class _Crawl:
             run_id=self.ctx.run_id, entity=self.entity, status=status, waiting=waiting, not_due=not_due
         )
         return report.model_copy(update={"planned": self.ctx.context.plan})
+
+    def write(self, report: CrawlReport) -> None:
+        """Finish the report's file, if there is to be one."""
+        if self._file is not None:
+            self._file.finish(report)
 
     async def mark_orphans(self) -> None:
         """Mark the pages that nothing names, where every page was visited."""

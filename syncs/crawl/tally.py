@@ -2,9 +2,9 @@
 
 import time
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from engine import SyncReport
+from engine import PageInput, SyncReport
 from engine.errors import CostCeiling
 from engine.models import RetireReport
 from ingest import CrawledPage, Freshness, Outcome, SkippedPage
@@ -15,7 +15,9 @@ from syncs.crawl.models import (
     EmbeddingCounts,
     LeftOut,
     PageCounts,
+    PageRow,
 )
+from syncs.crawl.rows import QualityTally, row_of, stored_row
 from syncs.telemetry import count_pages
 
 __all__ = ["Tally"]
@@ -24,9 +26,12 @@ _LISTED = frozenset({Outcome.SKIPPED, Outcome.QUARANTINED, Outcome.FAILED})
 
 
 class Tally:
-    """Counts pages as they come and writes as they are committed."""
+    """Counts pages as they come and writes as they are committed. `on_row` is given each page's row once what became
+    of it is known."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_row: Callable[[PageRow], None] | None = None) -> None:
+        self._on_row = on_row
+        self._quality = QualityTally()
         self._started = time.monotonic()
         self._outcomes: Counter[Outcome] = Counter()
         self._left_out: list[LeftOut] = []
@@ -40,28 +45,42 @@ class Tally:
         self.cut_off = False
         self.notes: list[str] = []
         self._left = RetireReport()
-        self._read: deque[Freshness] = deque()  # of pages that are not stored yet, in their order
-        self._stored_as: Counter[Freshness] = Counter()
+        self._read: deque[PageRow] = deque()  # of pages that are not stored yet, in their order
+        self._stored_as: Counter[str | None] = Counter()
 
     def take(self, page: CrawledPage | SkippedPage) -> None:
         """Count a page of the stream. A page to be stored counts once it is."""
         if isinstance(page, CrawledPage):
             self.fetched += 1
-            self._read.append(page.freshness)
+            self._read.append(row_of(page))
             self.rendered += page.rendered
             return
+        self._settled(row_of(page))
         self._outcomes[page.outcome] += 1
         count_pages(page.outcome.value)
         self.transient = self.transient or page.transient
         if page.outcome in _LISTED:
             self._left_out.append(LeftOut(url=page.url, outcome=page.outcome.value, reason=page.reason))
 
-    def wrote(self, pages: int, report: SyncReport) -> None:
-        """Count a committed swap of so many pages, the first that were taken and not yet written."""
-        self.stored += pages
-        self._stored_as.update(self._read.popleft() for _ in range(min(pages, len(self._read))))
-        count_pages("stored", pages)
+    def wrote(self, pages: Sequence[PageInput], report: SyncReport) -> None:
+        """Count a committed swap of pages, the first that were taken and not yet written."""
+        self.stored += len(pages)
+        count_pages("stored", len(pages))
         self._written += report
+        for page in pages:
+            row = stored_row(self._read.popleft(), page.records)
+            self._stored_as[row.freshness] += 1
+            self._settled(row)
+
+    def unwritten(self) -> None:
+        """The crawl is over: what was read and not written is still waiting."""
+        while self._read:
+            self._settled(self._read.popleft())
+
+    def _settled(self, row: PageRow) -> None:
+        self._quality.take(row)
+        if self._on_row is not None:
+            self._on_row(row)
 
     def retired(self, report: RetireReport) -> None:
         """Count the pages that left the store; where too many would have, say so."""
@@ -140,7 +159,7 @@ class Tally:
                 stored=self.stored,
                 waiting=waiting,
                 deleted=self._left.pages,
-                back=self._stored_as[Freshness.BACK],
+                back=self._stored_as[Freshness.BACK.value],
                 not_due=not_due,
                 **counts,
             ),
@@ -162,4 +181,5 @@ class Tally:
             seconds=round(time.monotonic() - self._started, 3),
             skipped=self._left_out,
             notes=[*self.notes, *(rendered if self.rendered else ())],
+            quality=self._quality.sums(),
         )

@@ -106,6 +106,25 @@ def test_a_sync_uses_all_of_its_context(run: Run, chat_server: str) -> None:
 
 
 @pytest.mark.slow
+def test_chunks_are_described_once(run: Run, site_server: Any) -> None:
+    asked: list[str] = []
+
+    def answer(given: Any, request: object) -> tuple[int, dict[str, str], object]:
+        asked.append(given["messages"][-1]["content"])
+        words = asked[-1].rstrip(".\n").split()
+        content = json.dumps({"summary": f"About {words[-1]}.", "keywords": [words[-1]]})
+        return 200, {}, {"choices": [{"index": 0, "finish_reason": "stop", "message": {"content": content}}]}
+
+    site_server.serve_json("/v1/chat/completions", answer)
+    assert run("extract.py", OPENAI_BASE_URL=f"{site_server.url}/v1") == [
+        "2 chunks",
+        "2 chunks, for nothing",
+        "manual_chunk_1 {'extracted': {'summary': 'About soap.', 'keywords': ['soap']}}",
+    ]
+    assert len(asked) == 2
+
+
+@pytest.mark.slow
 def test_a_site_is_crawled_and_asked(run: Run, site_server) -> None:
     def page(title: str, body: str) -> tuple[int, dict[str, str], str]:
         text = f"<html lang=en><title>{title}</title><body><main><h1>{title}</h1>{body}</main></body></html>"

@@ -130,6 +130,26 @@ def test_a_name_that_no_entity_can_have_is_refused_everywhere(on: With, which: s
     on(scenario)
 
 
+def test_records_are_read_by_their_ids(on: With) -> None:
+    async def scenario(engine: Engine) -> None:
+        await engine.sync_records(**USERS, records=[record("a"), record("b"), record("c\0")])
+        await engine.sync_records(connection_id="crm", name="others", records=[record("d")])
+
+        async def ids(*asked: str, **options: Any) -> list[object]:
+            found = await engine.get_records(**USERS, external_ids=asked, **options)
+            return [one["external_id"] for one in found]
+
+        assert await ids("c\0", "a", "a", "d", "none") == ["a", "c\ufffd"]
+        assert await ids() == []
+        assert await ids("a", "b", limit=1, offset=1) == ["b"]
+        assert await ids("a", "b", filter={"nothing": {"exists": True}}) == []
+        for wrong in ("ab", [1]):
+            with pytest.raises(InvalidRecord, match="external_ids must be a list of texts"):
+                await engine.get_records(**USERS, external_ids=wrong)
+
+    on(scenario)
+
+
 def test_reading_and_deleting_what_is_not_there_makes_nothing(on: With) -> None:
     async def scenario(engine: Engine) -> None:
         assert await engine.get_records(**USERS) == []

@@ -185,11 +185,15 @@ def test_an_empty_shell_is_rendered_and_a_page_with_text_is_not() -> None:
     assert found.page is not None
     assert (found.page.title, found.page.rendered, found.page.metadata["rendered"]) == ("A", True, True)
     assert found.links == ("https://x.org/docs/b",)
+    assert (plain.facts.rendered, found.facts.rendered, found.facts.empty) == (False, True, False)
+    assert found.facts.bytes == len(answer(SHELL).body)
+    assert found.facts.kept == plain.facts.kept
 
 
 def test_a_shell_is_quarantined_where_nothing_renders_it() -> None:
     found = visit(answer(SHELL), None)
     assert (found.outcome, found.reason) == (Outcome.QUARANTINED, "an empty shell that only JavaScript fills")
+    assert found.facts.empty
 
 
 def test_always_renders_every_page_as_a_version_of_its_own() -> None:
@@ -215,8 +219,11 @@ def test_a_markdown_copy_goes_before_a_browser() -> None:
     scripts = Scripts(TEXT)
     copy = FetchResponse("https://x.org/docs/a.md", 200, {"content-type": "text/markdown"}, b"# A\n\nThe copy.")
     shell = f"<link rel=alternate type=text/markdown href=a.md>{SHELL}"
-    found = visit(answer(shell), scripts, **{copy.url: copy}).page
+    seen = visit(answer(shell), scripts, **{copy.url: copy})
+    found = seen.page
     assert found is not None
+    assert seen.facts.kept is not None
+    assert (seen.facts.kept.characters, seen.facts.empty) == (len("# A\n\nThe copy."), False)
     assert (found.markdown.strip(), found.rendered) == ("# A\n\nThe copy.", False)
     assert scripts.rendered == []
 

@@ -116,6 +116,7 @@ class Watched(MockEngine):
 async def store(engine: MockEngine, given: Sequence[CrawledPage], tally: Tally, **options: Any) -> None:
     async with PageStore(engine, "site", asked(**options), tally, None) as pages:
         for page in given:
+            tally.take(page)
             await pages.add(page)
 
 

@@ -100,9 +100,9 @@ def test_an_agent_decides_only_what_is_named_for_it() -> None:
     # Whoever adds an option to the crawl decides here whether an agent, which a page may talk to, has it too.
     assert set(SiteCrawlIn.model_fields) - set(crawl.input_schema["properties"]) == {
         "concurrency", "content_selector", "local", "max_gone", "max_size", "prune", "remove_selector",
-        "render", "return_pages", "revisit", "robots", "target_size",
+        "render", "report_file", "return_pages", "revisit", "robots", "target_size",
     }  # fmt: skip
-    for name, value in (("return_pages", "all"), ("robots", "ignore"), ("local", True)):
+    for name, value in (("return_pages", "all"), ("robots", "ignore"), ("local", True), ("report_file", "x")):
         assert f"{name}: Extra inputs are not permitted" in refusal(crawl, {"url": URL, name: value})
     assert "is a folder or file of this machine" in refusal(crawl, {"url": "/etc/hosts"})
 
