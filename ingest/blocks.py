@@ -19,7 +19,9 @@ _TITLE = re.compile(
 )
 # Boxes whose first heading is their label, not the title of a section.
 _NOTES = frozenset({"note", "tip", "warning", "caution", "important", "danger", "hint", "admonition"})
-_CODE = frozenset({"code", "pre"})
+_CODE = frozenset({"code", "samp", "kbd"})
+_LINES = frozenset({"br", "div", "p"})
+_NOT_IN_CODE = frozenset({"pre", "ul", "ol", "li", "dl", "dt", "dd", "table", "blockquote", *_HEADINGS})
 _ONE_LINE = frozenset({"pre", "h1", "h2", "h3", "h4", "h5", "h6", "td", "th", "dt", "a"})
 _SIGNATURES = frozenset({"memname", "member-signature", "type-signature", "funcprototype-table"})
 """Doxygen, Javadoc, DocBook."""
@@ -46,10 +48,10 @@ def prepare_blocks(tree: Tree) -> None:
             _make_signature(element)
     for element in tree.named("tt"):
         element.name = "code"
-    for line_end in tree.named("br"):
-        code = _around(line_end, _CODE)
-        if code is not None and code.name == "code" and _around(code, _ONE_LINE) is None:
-            _make_listing(code)
+    seen: set[int] = set()
+    for element in tree.named("code", "tt", "samp", "kbd"):
+        if id(element) not in seen and element.first_element() is not None:
+            _settle_code(element, seen)
     for element in tree.named("aside"):
         label = element.attrs.get("aria-label", "").strip()
         if label.lower() in _NOTES and not element.get_text().lstrip().lower().startswith(label.lower()):
@@ -95,6 +97,19 @@ def _around(element: Element, names: frozenset[str]) -> Element | None:
     return above
 
 
+def _settle_code(element: Element, seen: set[int]) -> None:
+    """Code that holds blocks is none, but what is in them; code of several lines is a block of code."""
+    inside = list(element.inside())
+    names = {inner.name for inner in inside}
+    seen.update(id(inner) for inner in inside)
+    if not names.isdisjoint(_NOT_IN_CODE):
+        for code in (element, *inside):
+            if code.name in _CODE and code.first_element() is not None:
+                code.name = "span"
+    elif not names.isdisjoint(_LINES) and element.name != "kbd" and _around(element, _ONE_LINE) is None:
+        _make_listing(element)
+
+
 def _make_listing(element: Element) -> None:
     """Code whose lines end with a `br` is a block of code, and its no-break spaces are its indent."""
     lines: list[list[str]] = [[]]
@@ -106,6 +121,8 @@ def _make_listing(element: Element) -> None:
             elif child.name == "br":
                 lines.append([])
             else:
+                if child.name in _LINES and "".join(lines[-1]).strip():
+                    lines.append([])
                 stack.append(iter(child.children))
                 break
         else:

@@ -133,6 +133,20 @@ class Element:
         """The first of them."""
         return next((child for child in self.children if isinstance(child, Element)), None)
 
+    def is_blank(self) -> bool:
+        """True where there is no text inside it but white space."""
+        stack = [iter(self.children)]
+        while stack:
+            for child in stack[-1]:
+                if isinstance(child, Element):
+                    stack.append(iter(child.children))
+                    break
+                if not child.isspace():
+                    return False
+            else:
+                stack.pop()
+        return True
+
     def get_text(self, separator: str = "") -> str:
         """All text inside it."""
         pieces: list[str] = []
@@ -170,6 +184,12 @@ class Tree:
     def named(self, *names: str) -> list[Element]:
         """The elements that were read under these names, name by name, each in the order of the page."""
         return [element for name in names for element in self._by_name.get(name, ())]
+
+    def new(self, name: str, parent: Element, children: list[Child] | None = None) -> Element:
+        """An element that the page does not have, in the tree from now on; its parent does not hold it yet."""
+        element = Element(name, {}, parent, children)
+        self._by_name.setdefault(name, []).append(element)
+        return element
 
     def release(self) -> None:
         """Let go of every element: each holds its parent, and only a search for such circles would free them."""

@@ -11,10 +11,11 @@ from typing import Any, Protocol, TypeAlias
 
 from ingest.elements import Element
 
-__all__ = ["Finish", "Rules", "Tags", "walk"]
+__all__ = ["BLOCKS", "Finish", "Rules", "Tags", "walk"]
 
 Tags: TypeAlias = Set[str]
-"""The names of the elements around, and `_inline` in headings and cells, `_noformat` in code."""
+"""The names of the elements around, and `_inline` in headings and cells, `_noformat` in code. A text that goes on with
+a line has `_midline`."""
 
 Finish: TypeAlias = Callable[[Element, str, Tags], str]
 """From an element, the text its rule made of it, and what is around it, to the text that is taken."""
@@ -29,7 +30,7 @@ _TRIMMED = frozenset(
         *_HEADINGS,
     }
 )
-_BLOCKS = _TRIMMED | {"pre"}
+BLOCKS = _TRIMMED | {"pre"}
 _SPACES = " \t\r\n"
 _FOLDED = re.compile(r"[\t\r]|  | \n|\n[ \n]")  # what the next two change
 _SPACE_RUN = re.compile(r"[\t ]+")
@@ -78,7 +79,10 @@ def walk(root: Element, rules: Rules, finish: Finish | None = None) -> str:
         for place in range(frame.next, len(children)):
             child = children[place]
             if isinstance(child, str):
-                piece = _text(child, element, place, inside, rules)
+                around = inside
+                if frame.pieces and _stays_in_line(frame.pieces[-1]):
+                    around = _inside(inside, "_midline", inner)
+                piece = _text(child, element, place, around, rules)
             else:
                 child.place = place
                 within = child.children
@@ -128,12 +132,12 @@ def _text(text: str, element: Element, place: int, inside: Tags, rules: Rules) -
     children = element.children
     if place:
         before = children[place - 1]
-        follows = isinstance(before, Element) and before.name in _BLOCKS
+        follows = isinstance(before, Element) and before.name in BLOCKS
     else:
         follows = element.name in _TRIMMED
     if place + 1 < len(children):
         after = children[place + 1]
-        precedes = isinstance(after, Element) and after.name in _BLOCKS
+        precedes = isinstance(after, Element) and after.name in BLOCKS
     else:
         precedes = element.name in _TRIMMED
     if (follows or precedes) and text.isspace():
@@ -148,6 +152,12 @@ def _text(text: str, element: Element, place: int, inside: Tags, rules: Rules) -
     if follows:
         text = text.lstrip(_SPACES)
     return text.rstrip() if precedes else text
+
+
+def _stays_in_line(piece: str) -> bool:
+    """True where what comes after this piece is in the same line, behind something that is seen."""
+    last = piece[-1]
+    return last.isprintable() and last != " "
 
 
 def _joined(pieces: list[str], *, is_code: bool) -> str:
