@@ -23,6 +23,7 @@ _CODE = frozenset({"code", "samp", "kbd"})
 _LINES = frozenset({"br", "div", "p"})
 _NOT_IN_CODE = frozenset({"pre", "ul", "ol", "li", "dl", "dt", "dd", "table", "blockquote", *_HEADINGS})
 _ONE_LINE = frozenset({"pre", "h1", "h2", "h3", "h4", "h5", "h6", "td", "th", "dt", "a"})
+_FOOTNOTES = frozenset({"footnote", "citation"})
 _SIGNATURES = frozenset({"memname", "member-signature", "type-signature", "funcprototype-table"})
 """Doxygen, Javadoc, DocBook."""
 
@@ -46,6 +47,9 @@ def prepare_blocks(tree: Tree) -> None:
     for element in tree.named("table", "div", *_LIKE_DIV):
         if "class" in element.attrs and not _SIGNATURES.isdisjoint(element.classes):
             _make_signature(element)
+    for element in tree.named("aside", "div"):
+        if "class" in element.attrs and not _FOOTNOTES.isdisjoint(element.classes):
+            _label_footnote(element)
     for element in tree.named("tt"):
         element.name = "code"
     seen: set[int] = set()
@@ -60,6 +64,16 @@ def prepare_blocks(tree: Tree) -> None:
         for part in (element, *element.elements()):
             if part is element or part.name == "li":
                 part.name = "div"
+
+
+def _label_footnote(element: Element) -> None:
+    """docutils writes the mark of a footnote before its first paragraph: it belongs into it, without links back."""
+    label, *others = element.elements() or [element]
+    text = next((other for other in others if other.name != "span"), None)
+    if label.name == "span" and "label" in label.classes and text is not None and text.name == "p":
+        element.children = [child for child in element.children if isinstance(child, str) or child.name != "span"]
+        label.parent = text
+        text.children[:0] = [label, " "]
 
 
 def _make_title(element: Element) -> None:

@@ -18,14 +18,18 @@ _MARKS = "*~"
 CODE, _EMPHASIZED = "``", "**"  # longer than any character of a text
 
 
-def apart(text: str) -> tuple[str, str, str]:
-    """A text and what is at its edges: the marks of anchors, and one blank for white space."""
+def apart(element: Element, text: str) -> tuple[str, str, str]:
+    """An element's text and what is at its edges: the marks of anchors, and for white space a blank, unless there is
+    one before it."""
     edge = _EDGE.match(text)
     start = edge.end() if edge is not None else 0
     end = len(text)
     while end > start and (text[end - 1].isspace() or text[end - 1] == CLOSE):
         end = text.rindex(OPEN, 0, end) if text[end - 1] == CLOSE else end - 1
-    return _edge(text[:start]), text[start:end], _edge(text[end:])
+    before = _edge(text[:start])
+    if before.endswith(" ") and beside(element, -1) == " ":
+        before = before[:-1]
+    return before, text[start:end], _edge(text[end:])
 
 
 def _edge(text: str) -> str:

@@ -54,7 +54,8 @@ _BACK = frozenset("↩⏎↑⤴^\ufe0e\ufe0f ")  # what a link from a footnote b
 # CommonMark reads an underscore inside a word as itself, so names like max_connections need no escape.
 _EMPHASIS = re.compile(r"\*|(?<![^\W_])_|_(?![^\W_])")
 _MARKUP = re.compile(r"\\(?=[!-/:-@\[-`{-~]|\Z)|`|<(?=[A-Za-z/!?])|&(?=#?\w+;)|\[(?=[^\]\n]*\][(:\[])")
-_SUSPECT = re.compile(r"[\\`<&\[*_]")  # without one of these the two above change nothing
+_CLOSING = re.compile(r"^([^\[\]]*)\](?=[(:\[])")  # of what another element opens
+_SUSPECT = re.compile(r"[\\`<&\[\]*_]")  # without one of these the three above change nothing
 _LINE_START = re.compile(
     r"^([ \t]*)(#{1,6}(?=[ \t]|$)|[-+](?=[ \t]|$)|>|~{3,}|=+(?=[ \t]*$)|[-:|](?=[-:| \t]*$))", re.MULTILINE
 )
@@ -156,7 +157,7 @@ class MarkdownRules(MarkdownConverter):
     def escape(self, text: str, parent_tags: Tags) -> str:
         """Escape only what CommonMark would read as markup in this place."""
         if _SUSPECT.search(text) is not None:
-            text = _EMPHASIS.sub(r"\\\g<0>", _MARKUP.sub(r"\\\g<0>", text))
+            text = _CLOSING.sub(r"\1\\]", _EMPHASIS.sub(r"\\\g<0>", _MARKUP.sub(r"\\\g<0>", text)))
         if "_inline" in parent_tags or _SUSPECT_LINE.search(text) is None:
             return text
         # What goes on with a line begins none.
@@ -221,7 +222,7 @@ class MarkdownRules(MarkdownConverter):
         """What `rule` makes of the text; the text alone in the like, in code, or where the marks would be shown."""
         if not parent_tags.isdisjoint(alike) or "_noformat" in parent_tags:
             return text
-        before, content, after = apart(text)
+        before, content, after = apart(el, text)
         if not can_stand(el, content) or "\n\n" in text:
             return text
         return f"{before}{rule(el, content, parent_tags)}{after}"
@@ -277,6 +278,13 @@ class MarkdownRules(MarkdownConverter):
         """A quotation."""
         return str(super().convert_blockquote(el, settle_marks(text.strip()), parent_tags))
 
+    def convert_input(self, el: Element, text: str, parent_tags: Tags) -> str:
+        """The box of a task, as GitHub writes it."""
+        if el.attrs.get("type", "").lower() != "checkbox" or "li" not in parent_tags:
+            return ""
+        box = "[x]" if "checked" in el.attrs else "[ ]"
+        return box if beside(el, 1) == " " else f"{box} "
+
     def convert_a(self, el: Element, text: str, parent_tags: Tags) -> str:
         """A link with an absolute address; its content alone in a heading, around blocks, or without one."""
         address = self._absolute(el.attrs.get("href"))
@@ -285,9 +293,11 @@ class MarkdownRules(MarkdownConverter):
             return text
         if el.attrs["href"].startswith("#") and _BACK.issuperset(text):
             return ""
+        if el.attrs.get("role") == "doc-backlink":
+            return text
         if el.first_element() is not None and el.find(_BLOCKS) is not None:
             return text
-        before, content, after = apart(text)
+        before, content, after = apart(el, text)
         if "\n\n" in text or BLANK_LINE.search(content) is not None:
             return text
         el.attrs["href"] = address
