@@ -20,6 +20,11 @@ Names: TypeAlias = str | Sequence[str] | bool
 
 _TEXT = "-text"  # selectolax's name for text
 _DOCUMENT = "[document]"  # BeautifulSoup's name for what is above the outermost element
+_DEEPEST = 1_000  # elements inside of each other: every rule copies the text of what is inside it
+_DEEPEST_INDENT = 50  # lists and quotes inside of each other: each indents every line of what is inside it
+_LISTS = frozenset({"ul", "ol", "menu", "dir", "blockquote"})
+_INDENTED = _LISTS | {"li"}
+_ROWS = frozenset({"table", "thead", "tbody", "tfoot", "tr"})  # they hold no text
 _NO_SHORTCUTS: Mapping[str, "Shortcut"] = MappingProxyType({})
 
 
@@ -201,9 +206,11 @@ class Tree:
 def read_tree(node: LexborNode, shortcuts: Mapping[str, Shortcut] = _NO_SHORTCUTS) -> Tree:
     """`node` and everything under it, without comments; text that stands side by side is joined.
 
-    A name is lower case. `shortcuts` holds by name what spares a walk through an element.
+    A name is lower case. `shortcuts` holds by name what spares a walk through an element. What is nested too deep for
+    anything but an attack is read as its text alone.
     """
     root = Element(_DOCUMENT)
+    depth = indents = 0
     by_name: dict[str, list[Element]] = {}
     parent, top, current = root, node.mem_id, node
     text: list[str] = []  # what was read last, and is not in its parent yet
@@ -212,7 +219,12 @@ def read_tree(node: LexborNode, shortcuts: Mapping[str, Shortcut] = _NO_SHORTCUT
         if name == _TEXT:
             text.append(current.text_content or "")
         elif name is not None and name[0] != "-":
-            read = _read_element(current, name.lower(), shortcuts)
+            if depth >= _DEEPEST and parent.name not in _ROWS:
+                read: tuple[Element, bool] | str = current.text(deep=True)
+            else:
+                name = name.lower()
+                is_too_deep = indents >= _DEEPEST_INDENT and name in _INDENTED
+                read = _read_element(current, "div" if is_too_deep else name, shortcuts)
             if isinstance(read, str):
                 text.append(read)
             else:
@@ -224,6 +236,8 @@ def read_tree(node: LexborNode, shortcuts: Mapping[str, Shortcut] = _NO_SHORTCUT
                 by_name.setdefault(element.name, []).append(element)
                 below = None if is_whole else current.first_child
                 if below is not None:
+                    depth += 1
+                    indents += element.name in _LISTS
                     parent, current = element, below
                     continue
         while current.mem_id != top:
@@ -236,6 +250,8 @@ def read_tree(node: LexborNode, shortcuts: Mapping[str, Shortcut] = _NO_SHORTCUT
             assert parent.parent is not None
             if text:
                 text = _flushed(text, parent)
+            depth -= 1
+            indents -= parent.name in _LISTS
             parent, current = parent.parent, above
         else:
             _flushed(text, parent)

@@ -27,6 +27,7 @@ from ingest.walk import Tags, walk
 
 __all__ = ["MarkdownRules", "to_markdown"]
 
+_HEADING_LINE = re.compile(rf"^(?:{MARK.pattern})*#{{1,6}} ", re.MULTILINE)
 _HEADING = re.compile(r"^h([1-6])$")
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 _NAMED = frozenset({*_HEADINGS, "dt"})
@@ -46,6 +47,7 @@ _BLOCKS = (
     "figure",
 )
 _WEB = ("http:", "https:")
+_LONGEST_POWER = 200  # characters, with the marks of anchors
 _POWER = re.compile(r"[-+−]?(?:\d+|[a-z])")
 _EXPRESSION = re.compile(r"[-+−]?[0-9a-zA-Z]+(?:[-+−*/][0-9a-zA-Z]+)+")
 _INDEX = re.compile(r"[a-z]")
@@ -53,9 +55,8 @@ _LINE_ENDS = re.compile(r" ?\n ?")
 _BACK = frozenset("↩⏎↑⤴^\ufe0e\ufe0f ")  # what a link from a footnote back to its mark is made of
 # CommonMark reads an underscore inside a word as itself, so names like max_connections need no escape.
 _EMPHASIS = re.compile(r"\*|(?<![^\W_])_|_(?![^\W_])")
-_MARKUP = re.compile(r"\\(?=[!-/:-@\[-`{-~]|\Z)|`|<(?=[A-Za-z/!?])|&(?=#?\w+;)|\[(?=[^\]\n]*\][(:\[])")
-_CLOSING = re.compile(r"^([^\[\]]*)\](?=[(:\[])")  # of what another element opens
-_SUSPECT = re.compile(r"[\\`<&\[\]*_]")  # without one of these the three above change nothing
+_MARKUP = re.compile(r"\\(?=[!-/:-@\[-`{-~]|\Z)|`|<(?=[A-Za-z/!?])|&(?=#?\w+;)|\](?=[(:\[])")
+_SUSPECT = re.compile(r"[\\`<&\]*_]")  # without one of these the two above change nothing
 _LINE_START = re.compile(
     r"^([ \t]*)(#{1,6}(?=[ \t]|$)|[-+](?=[ \t]|$)|>|~{3,}|=+(?=[ \t]*$)|[-:|](?=[-:| \t]*$))", re.MULTILINE
 )
@@ -157,7 +158,7 @@ class MarkdownRules(MarkdownConverter):
     def escape(self, text: str, parent_tags: Tags) -> str:
         """Escape only what CommonMark would read as markup in this place."""
         if _SUSPECT.search(text) is not None:
-            text = _CLOSING.sub(r"\1\\]", _EMPHASIS.sub(r"\\\g<0>", _MARKUP.sub(r"\\\g<0>", text)))
+            text = _EMPHASIS.sub(r"\\\g<0>", _MARKUP.sub(r"\\\g<0>", text))
         if "_inline" in parent_tags or _SUSPECT_LINE.search(text) is None:
             return text
         # What goes on with a line begins none.
@@ -166,7 +167,7 @@ class MarkdownRules(MarkdownConverter):
 
     def convert_summary(self, el: Element, text: str, parent_tags: Tags) -> str:
         """The line that stands for a folded block, as a bold line; headings in it stay headings."""
-        if el.find(_HEADINGS) is not None:
+        if _HEADING_LINE.search(text) is not None:
             return f"\n\n{text.strip()}\n\n"
         return self._bold_line(text, parent_tags)
 
@@ -240,9 +241,9 @@ class MarkdownRules(MarkdownConverter):
 
     def convert_sup(self, el: Element, text: str, parent_tags: Tags) -> str:
         """A power keeps its sign, so that 2^32 does not read as 232; a footnote's mark stays as it is."""
-        if "a" in parent_tags or el.find("a") is not None:
+        words = MARK.sub("", text).strip() if len(text) <= _LONGEST_POWER else ""
+        if "a" in parent_tags or not words or el.find("a") is not None:
             return text
-        words = MARK.sub("", text).strip()
         if _POWER.fullmatch(words):
             return f"^{text.strip()}"
         return f"^({text.strip()})" if _EXPRESSION.fullmatch(words) else text
@@ -320,7 +321,7 @@ class MarkdownRules(MarkdownConverter):
 
     def convert_video(self, el: Element, text: str, parent_tags: Tags) -> str:
         """A recording as a link to it, by what the page says in its place or by its file's name."""
-        source = el if "src" in el.attrs else el.find("source")
+        source = el if "src" in el.attrs else next((part for part in el.elements() if part.name == "source"), None)
         address = self._absolute(source.attrs.get("src") if source is not None else None)
         if address is None or "_noformat" in parent_tags or "[" in text:
             return text
