@@ -130,8 +130,10 @@ def _wrappers(pre: Element) -> list[Element]:
 
 def code_span(code: str) -> str:
     """Code on one line, between more backticks than it holds in a row (CommonMark section 6.1)."""
+    if "`" not in code:
+        return f"`{code}`"
     ticks = "`" * (_longest_run(code) + 1)
-    return f"{ticks} {code} {ticks}" if len(ticks) > 1 else f"{ticks}{code}{ticks}"
+    return f"{ticks} {code} {ticks}"
 
 
 def fence(code: str, language: str) -> str:

@@ -4,6 +4,7 @@ markdownify's methods were written for BeautifulSoup's `Tag`, and ask an element
 parent, siblings, and some of what is inside. An `Element` answers that much, and no more.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TypeAlias, Union
@@ -210,70 +211,73 @@ def read_tree(node: LexborNode, shortcuts: Mapping[str, Shortcut] = _NO_SHORTCUT
     anything but an attack is read as its text alone.
     """
     root = Element(_DOCUMENT)
-    depth = indents = 0
-    by_name: dict[str, list[Element]] = {}
-    parent, top, current = root, node.mem_id, node
+    by_name: defaultdict[str, list[Element]] = defaultdict(list)
+    parent, current, indents = root, node, 0
+    above: list[LexborNode] = []  # the nodes around the current one that are being read
     text: list[str] = []  # what was read last, and is not in its parent yet
     while True:
-        name, below = current.tag, None
+        name = current.tag
         if name == _TEXT:
             text.append(current.text_content or "")
         elif name is not None and name[0] != "-":
-            if depth >= _DEEPEST and parent.name not in _ROWS:
-                read: tuple[Element, bool] | str = current.text(deep=True)
+            name = name.lower()
+            if indents >= _DEEPEST_INDENT and name in _INDENTED:
+                name = "div"
+            if len(above) < _DEEPEST or parent.name in _ROWS:
+                element, below = _read_element(current, name, shortcuts)
             else:
-                name = name.lower()
-                is_too_deep = indents >= _DEEPEST_INDENT and name in _INDENTED
-                read = _read_element(current, "div" if is_too_deep else name, shortcuts)
-            if isinstance(read, str):
-                text.append(read)
+                element, below = current.text(deep=True), None
+            if isinstance(element, str):
+                text.append(element)
             else:
                 if text:
                     text = _flushed(text, parent)
-                element, is_whole = read
                 element.parent = parent
                 parent.children.append(element)
-                by_name.setdefault(element.name, []).append(element)
-                below = None if is_whole else current.first_child
+                by_name[name].append(element)
                 if below is not None:
-                    depth += 1
-                    indents += element.name in _LISTS
+                    indents += name in _LISTS
+                    above.append(current)
                     parent, current = element, below
                     continue
-        while current.mem_id != top:
+        while above:
             following = current.next
             if following is not None:
                 current = following
                 break
-            above = current.parent
-            assert above is not None  # `top` is above everything that is read
-            assert parent.parent is not None
             if text:
                 text = _flushed(text, parent)
-            depth -= 1
+            assert parent.parent is not None
             indents -= parent.name in _LISTS
-            parent, current = parent.parent, above
+            parent, current = parent.parent, above.pop()
         else:
             _flushed(text, parent)
             return Tree(root, by_name)
 
 
-def _read_element(node: LexborNode, name: str, shortcuts: Mapping[str, Shortcut]) -> tuple[Element, bool] | str:
-    """The element, and whether that is all of it; or the text that stands for it."""
+def _read_element(
+    node: LexborNode, name: str, shortcuts: Mapping[str, Shortcut]
+) -> tuple[Element | str, LexborNode | None]:
+    """The element, or the text that stands for it; and the first node inside it, unless it has been read."""
     written = node.attributes
     attrs = {key: value or "" for key, value in written.items()} if written else {}
     shortcut = shortcuts.get(name)
     taken = shortcut(node, attrs) if shortcut is not None else None
     if isinstance(taken, str):
-        return taken
+        return taken, None
     element = Element(name, attrs)
-    if taken is None:
-        return element, False
-    element.children = list(taken)
-    for child in taken:
-        if isinstance(child, Element):
-            child.parent = element
-    return element, True
+    if taken is not None:
+        element.children = list(taken)
+        for child in taken:
+            if isinstance(child, Element):
+                child.parent = element
+        return element, None
+    below = node.first_child
+    if below is None or below.tag != _TEXT or below.next is not None:
+        return element, below
+    if below.text_content:
+        element.children.append(below.text_content)
+    return element, None
 
 
 def _flushed(text: list[str], parent: Element) -> list[str]:

@@ -21,6 +21,8 @@ CODE, _EMPHASIZED = "``", "**"  # longer than any character of a text
 def apart(element: Element, text: str) -> tuple[str, str, str]:
     """An element's text and what is at its edges: the marks of anchors, and for white space a blank, unless there is
     one before it."""
+    if text and not (text[0].isspace() or text[0] == OPEN or text[-1].isspace() or text[-1] == CLOSE):
+        return "", text, ""
     edge = _EDGE.match(text)
     start = edge.end() if edge is not None else 0
     end = len(text)

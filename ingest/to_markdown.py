@@ -132,7 +132,8 @@ class MarkdownRules(MarkdownConverter):
 
     def marked(self, element: Element, text: str, parent_tags: Tags) -> str:
         """The element's text with a mark before it, where an id is on it or it is a heading."""
-        if "id" not in element.attrs and element.name not in _NAMED and "name" not in element.attrs:
+        attrs = element.attrs
+        if element.name not in _NAMED and (not attrs or ("id" not in attrs and "name" not in attrs)):
             return text
         if "pre" in parent_tags:
             return text
@@ -232,10 +233,18 @@ class MarkdownRules(MarkdownConverter):
         """A code span on one line."""
         if "_noformat" in parent_tags:
             return text
-        text = _LINE_ENDS.sub(" ", text)
-        marks = "".join(match[0] for match in MARK.finditer(text))
-        blank = " " if CODE in beside(el, -1) else ""  # runs of backticks that meet are one
-        return marks + blank + str(super().convert_code(el, MARK.sub("", text), parent_tags))
+        marks = ""
+        if OPEN in text:
+            marks = "".join(match[0] for match in MARK.finditer(text))
+            text = MARK.sub("", text)
+        if "\n" in text:
+            text = _LINE_ENDS.sub(" ", text)
+        code = text.strip()
+        if not code:
+            return f"{marks} " if text else marks
+        # Runs of backticks that meet would be one.
+        before = " " if text[0] == " " or CODE in beside(el, -1) else ""
+        return f"{marks}{before}{code_span(code)}{' ' if text[-1] == ' ' else ''}"
 
     convert_kbd = convert_samp = convert_code
 
@@ -290,7 +299,7 @@ class MarkdownRules(MarkdownConverter):
         """A link with an absolute address; its content alone in a heading, around blocks, or without one."""
         address = self._absolute(el.attrs.get("href"))
         wordless = not text.strip() or (OPEN in text and not MARK.sub("", text).strip())
-        if address is None or wordless or not parent_tags.isdisjoint(_HEADINGS):
+        if address is None or wordless or "_noformat" in parent_tags or not parent_tags.isdisjoint(_HEADINGS):
             return text
         if el.attrs["href"].startswith("#") and _BACK.issuperset(text):
             return ""
@@ -301,10 +310,8 @@ class MarkdownRules(MarkdownConverter):
         before, content, after = apart(el, text)
         if "\n\n" in text or BLANK_LINE.search(content) is not None:
             return text
-        el.attrs["href"] = address
-        el.attrs.pop("title", None)
         blank = " " if beside(el, -1) == "!" else ""  # or it would be an image
-        return before + blank + str(super().convert_a(el, _balanced(content), parent_tags)) + after
+        return f"{before}{blank}[{_balanced(content)}]({address}){after}"
 
     def convert_img(self, el: Element, text: str, parent_tags: Tags) -> str:
         """An image with an absolute address; its alt text alone in a heading, in code, and for inline data or a sign in

@@ -162,7 +162,9 @@ def _stays_in_line(piece: str) -> bool:
 
 def _joined(pieces: list[str], *, is_code: bool) -> str:
     """The pieces in one, and where two meet the longer of their line ends, at most one blank line."""
-    if len(pieces) < 2 or is_code:
+    if len(pieces) < 2:
+        return pieces[0] if pieces else ""
+    if is_code:
         return "".join(pieces)
     parts: list[str] = []
     ended = ""
