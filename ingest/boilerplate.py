@@ -27,7 +27,8 @@ __all__ = [
 
 NEVER_CONTENT = (
     "script, style, template, noscript, noframes, noembed, nav, iframe, object, embed, canvas, "
-    "input:not(li input[type=checkbox][disabled]), select, textarea, dialog, [role=navigation], [role=search], [role=banner], [role=contentinfo], "
+    "input:not(li input[type=checkbox][disabled]), "
+    "select, textarea, dialog, [role=navigation], [role=search], [role=banner], [role=contentinfo], "
     "[role=dialog], [role=alertdialog], [role=menu], [role=menubar], [role=toolbar], [aria-hidden=true], "
     "[hidden]:not([role=tabpanel]):not([hidden=until-found]), form:not(:has(h1, h2, h3, p, pre)), "
     "button:not(:is(h1, h2, h3, h4, h5, h6, summary) button), "

@@ -1,4 +1,4 @@
-"""Lists as markdown can write them: only items in them, and each with its bullet or number (pure; trees are changed)."""
+"""Lists as markdown can write them: only items in them, each with its bullet or number (pure; trees are changed)."""
 
 import re
 from types import MappingProxyType

@@ -55,7 +55,7 @@ _LINE_ENDS = re.compile(r" ?\n ?")
 _BACK = frozenset("↩⏎↑⤴^\ufe0e\ufe0f ")  # what a link from a footnote back to its mark is made of
 # CommonMark reads an underscore inside a word as itself, so names like max_connections need no escape.
 _EMPHASIS = re.compile(r"\*|(?<![^\W_])_|_(?![^\W_])")
-_MARKUP = re.compile(r"\\(?=[!-/:-@\[-`{-~]|\Z)|`|<(?=[A-Za-z/!?])|&(?=#?\w+;)|\](?=[(:\[])")
+_MARKUP = re.compile(r"\\(?=[!-/:-@\[-`{-~]|\Z)|`|<(?=[A-Za-z/!?])|&(?=#?\w+;)|\](?=[(:])")
 _SUSPECT = re.compile(r"[\\`<&\]*_]")  # without one of these the two above change nothing
 _LINE_START = re.compile(
     r"^([ \t]*)(#{1,6}(?=[ \t]|$)|[-+](?=[ \t]|$)|>|~{3,}|=+(?=[ \t]*$)|[-:|](?=[-:| \t]*$))", re.MULTILINE
@@ -220,7 +220,9 @@ class MarkdownRules(MarkdownConverter):
 
     convert_s = convert_strike = convert_del
 
-    def _emphasis(self, rule: Callable[[Element, str, Tags], str], alike: Set[str], el: Element, text: str, parent_tags: Tags) -> str:
+    def _emphasis(
+        self, rule: Callable[[Element, str, Tags], str], alike: Set[str], el: Element, text: str, parent_tags: Tags
+    ) -> str:
         """What `rule` makes of the text; the text alone in the like, in code, or where the marks would be shown."""
         if not parent_tags.isdisjoint(alike) or "_noformat" in parent_tags:
             return text
