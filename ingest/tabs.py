@@ -11,12 +11,12 @@ _LABELS = "[role=tab], label"
 def label_panels(tree: LexborHTMLParser) -> None:
     """Turn each list of tabs into bold lines before their panels, where it has as many labels as panels; and each label
     that is beside its panel already."""
-    for label in tree.css("input[type=radio] + label"):
-        panel = _element_after(label)
-        words = " ".join(label.text(deep=True).split())
+    for node in tree.css("input[type=radio] + label"):
+        panel = _element_after(node)
+        words = " ".join(node.text(deep=True).split())
         if words and panel is not None and panel.tag == "div":
-            label.insert_before(_line(tree, words))
-            label.decompose()
+            node.insert_before(_line(tree, words))
+            node.decompose()
     for tabs in reversed(tree.css(_LISTS)):
         labels = [" ".join(label.text(deep=True).split()) for label in tabs.css(_LABELS)]
         panels = _panels(tabs, len(labels))
