@@ -61,7 +61,7 @@ _LINE_START = re.compile(
     r"^([ \t]*)(#{1,6}(?=[ \t]|$)|[-+](?=[ \t]|$)|>|~{3,}|=+(?=[ \t]*$)|[-:|](?=[-:| \t]*$))", re.MULTILINE
 )
 _LINE_NUMBER = re.compile(r"^([ \t]*\d{1,9})([.)])(?=[ \t]|$)", re.MULTILINE)
-_SUSPECT_LINE = re.compile(r"(?:^|\n)[ \t]*[-#+>~=:|0-9]")  # nor the two above without one of these
+_LINE_SIGNS = "-#+>~=:|0123456789"  # nor the two above where no line begins with one of these
 _CLOSING_HASHES = re.compile(r"(?:^|(?<=[ \t]))(?=#+$)")
 
 
@@ -160,7 +160,7 @@ class MarkdownRules(MarkdownConverter):
         """Escape only what CommonMark would read as markup in this place."""
         if _SUSPECT.search(text) is not None:
             text = _EMPHASIS.sub(r"\\\g<0>", _MARKUP.sub(r"\\\g<0>", text))
-        if "_inline" in parent_tags or _SUSPECT_LINE.search(text) is None:
+        if "_inline" in parent_tags or ("\n" not in text and text.lstrip()[:1] not in _LINE_SIGNS):
             return text
         # What goes on with a line begins none.
         line, end, text = text.partition("\n") if "_midline" in parent_tags else ("", "", text)

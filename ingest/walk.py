@@ -130,23 +130,20 @@ def _inside(around: Tags, name: str, known: dict[tuple[Tags, str], Tags]) -> Tag
 def _text(text: str, element: Element, place: int, inside: Tags, rules: Rules) -> str:
     """A text with its white space as HTML means it, and escaped; "" for white space at the edge of a block."""
     children = element.children
+    follows = precedes = element.name in _TRIMMED
     if place:
         before = children[place - 1]
         follows = isinstance(before, Element) and before.name in BLOCKS
-    else:
-        follows = element.name in _TRIMMED
     if place + 1 < len(children):
         after = children[place + 1]
         precedes = isinstance(after, Element) and after.name in BLOCKS
-    else:
-        precedes = element.name in _TRIMMED
     if (follows or precedes) and text.isspace():
         return ""
     if "pre" not in inside:
         if rules.options["wrap"]:
             text = _ANY_SPACE_RUN.sub(" ", text)
-        elif _FOLDED.search(text) is not None:
-            text = _LINE_END.sub("\n", _SPACE_RUN.sub(" ", text))
+        elif "\n" in text or "  " in text or "\t" in text or "\r" in text:
+            text = _LINE_END.sub("\n", _SPACE_RUN.sub(" ", text)) if _FOLDED.search(text) is not None else text
     if "_noformat" not in inside:
         text = rules.escape(text, inside)
     if follows:
