@@ -37,6 +37,7 @@ NEVER_CONTENT = (
     ".sphinxsidebar, .sidebar:not(:has(.sidebar-title, .title)), .toctree-wrapper.compound.hidden, "
     ".breadcrumbs, .breadcrumb, .related, .prev-next-area, .ttc, "
     ".md-source-file, .md-content__button, .theme-doc-footer, .edit-this-page, .cookie-banner, .copybtn, "
+    "a[class*=copy-], a[class*=copyb], "
     "summary.hideme, div[class*=language-] > span.lang, "
     ".linenodiv, td.linenos, td.gutter, td.rouge-gutter, pre .linenos, pre .lineno, .lnt, pre .ln, "
     ".fragment .lineno, code .boring, .line-numbers-rows, .line-numbers-wrapper"

@@ -58,7 +58,8 @@ _EMPHASIS = re.compile(r"\*|(?<![^\W_])_|_(?![^\W_])")
 _MARKUP = re.compile(r"\\(?=[!-/:-@\[-`{-~]|\Z)|`|<(?=[A-Za-z/!?])|&(?=#?\w+;)|\](?=[(:])")
 _SUSPECT = re.compile(r"[\\`<&\]*_]")  # without one of these the two above change nothing
 _LINE_START = re.compile(
-    r"^([ \t]*)(#{1,6}(?=[ \t]|$)|[-+](?=[ \t]|$)|>|~{3,}|=+(?=[ \t]*$)|[-:|](?=[-:| \t]*$))", re.MULTILINE
+    r"^([ \t]*)(#{1,6}(?=[ \t]|$)|[-+](?=[ \t]|$)|>|~{3,}|=+(?=[ \t]*$)|(?:-|[:|](?=[:| \t]*-))(?=[-:| \t]*$))",
+    re.MULTILINE,
 )
 _LINE_NUMBER = re.compile(r"^([ \t]*\d{1,9})([.)])(?=[ \t]|$)", re.MULTILINE)
 _LINE_SIGNS = "-#+>~=:|0123456789"  # nor the two above where no line begins with one of these

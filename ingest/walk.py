@@ -31,6 +31,7 @@ _TRIMMED = frozenset(
     }
 )
 BLOCKS = _TRIMMED | {"pre"}
+_LINES = BLOCKS | {"caption", "figcaption", "legend", "summary"}  # what begins a line of its own
 _SPACES = " \t\r\n"
 _FOLDED = re.compile(r"[\t\r]|  | \n|\n[ \n]")  # what the next two change
 _SPACE_RUN = re.compile(r"[\t ]+")
@@ -52,13 +53,14 @@ class Rules(Protocol):
 class _Frame:
     """An element whose children are being walked."""
 
-    __slots__ = ("children", "element", "inside", "next", "pieces", "tags")
+    __slots__ = ("children", "element", "goes_on", "inside", "next", "pieces", "tags")
 
-    def __init__(self, element: Element, tags: Tags, inside: Tags) -> None:
+    def __init__(self, element: Element, tags: Tags, inside: Tags, *, goes_on: bool) -> None:
         self.element = element
         self.children = element.children
         self.tags = tags
         self.inside = inside
+        self.goes_on = goes_on
         self.next = 0
         self.pieces: list[str] = []
 
@@ -71,17 +73,16 @@ def walk(root: Element, rules: Rules, finish: Finish | None = None) -> str:
     """
     inner: dict[tuple[Tags, str], Tags] = {}
     rule_for = rules.get_conv_fn_cached
-    frame = _Frame(root, frozenset(), _inside(frozenset(), root.name, inner))
+    frame = _Frame(root, frozenset(), _inside(frozenset(), root.name, inner), goes_on=False)
     stack: list[_Frame] = []
     while True:
         children, inside, tags = frame.children, frame.inside, frame.tags
-        element = frame.element
+        element, pieces = frame.element, frame.pieces
         for place in range(frame.next, len(children)):
             child = children[place]
+            goes_on = _stays_in_line(pieces[-1]) if pieces else frame.goes_on
             if isinstance(child, str):
-                around = inside
-                if frame.pieces and _stays_in_line(frame.pieces[-1]):
-                    around = _inside(inside, "_midline", inner)
+                around = _inside(inside, "_midline", inner) if goes_on else inside
                 piece = _text(child, element, place, around, rules)
             else:
                 child.place = place
@@ -90,18 +91,22 @@ def walk(root: Element, rules: Rules, finish: Finish | None = None) -> str:
                 if len(within) > 1 or isinstance(only, Element):
                     frame.next = place + 1
                     stack.append(frame)
-                    frame = _Frame(child, inside, _inside(inside, child.name, inner))
+                    goes_on = goes_on and child.name not in _LINES
+                    frame = _Frame(child, inside, _inside(inside, child.name, inner), goes_on=goes_on)
                     break
-                piece = _text(only, child, 0, _inside(inside, child.name, inner), rules) if only else ""
+                around = _inside(inside, child.name, inner)
+                if goes_on and child.name not in _LINES:
+                    around = _inside(around, "_midline", inner)
+                piece = _text(only, child, 0, around, rules) if only else ""
                 rule = rule_for(child.name)
                 if rule is not None:
                     piece = rule(child, piece, parent_tags=inside)
                 if finish is not None:
                     piece = finish(child, piece, inside)
             if piece:
-                frame.pieces.append(piece)
+                pieces.append(piece)
         else:
-            text = _joined(frame.pieces, is_code="pre" in inside)
+            text = _joined(pieces, is_code="pre" in inside)
             rule = rule_for(element.name)
             if rule is not None:
                 text = rule(element, text, parent_tags=tags)

@@ -230,6 +230,13 @@ def test_signs_that_meet_an_element_stay_signs(html: str) -> None:
     assert len(node.css("a")) == html.count("<a ")
 
 
+def test_what_goes_on_with_a_line_is_not_escaped_as_its_start() -> None:
+    assert markdown("<dl><dt>Parameters<span>:</span></dt></dl>") == "**Parameters:**"
+    assert markdown("<p><code>a</code>: b <i>c</i><span>- <b>#</b></span></p>") == "`a`: b *c*- **#**"
+    assert markdown("<p><a id=x></a>- a<br>+ b <span>\n- c</span></p>") == "\\- a  \n\\+ b \n\\- c"
+    assert markdown("<div>x<summary>- y</summary></div>") == "x\n\n**\\- y**"
+
+
 def test_a_link_over_a_blank_line_is_its_text() -> None:
     assert "](" not in markdown("<p><a href=x>a<br><br>b</a></p>")
 
