@@ -112,7 +112,6 @@ class MarkdownRules(MarkdownConverter):
         """Of markdownify."""
 
         autolinks = False
-        bullets = "-"
         heading_style = "atx"
         table_infer_header = True
 

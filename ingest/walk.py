@@ -158,8 +158,8 @@ def _text(text: str, element: Element, place: int, inside: Tags, rules: Rules) -
 
 def _stays_in_line(piece: str) -> bool:
     """True where what comes after this piece is in the same line, behind something that is seen."""
-    last = piece[-1]
-    return last.isprintable() and last != " "
+    seen = piece.rstrip(" ")
+    return seen != "" and seen[-1].isprintable()
 
 
 def _joined(pieces: list[str], *, is_code: bool) -> str:
