@@ -2,6 +2,7 @@
 
 from ingest.browser import find_browser
 from ingest.crawler import Settings, check_scope, crawl
+from ingest.elements import Element
 from ingest.errors import BadInput, BlockedAddress, BrowserMissing, FetchError, IngestError, StartRefused
 from ingest.fetcher import FakeFetcher, HttpFetcher
 from ingest.folder import FolderFetcher
@@ -34,6 +35,7 @@ __all__ = [
     "BlockedAddress",
     "BrowserMissing",
     "CrawledPage",
+    "Element",
     "Explanation",
     "FakeFetcher",
     "FetchError",

@@ -19,8 +19,11 @@ _TITLE = re.compile(
 )
 # Boxes whose first heading is their label, not the title of a section.
 _NOTES = frozenset({"note", "tip", "warning", "caution", "important", "danger", "hint", "admonition"})
-_CODE = frozenset({"code", "pre"})
+_CODE = frozenset({"code", "samp", "kbd"})
+_LINES = frozenset({"br", "div", "p"})
+_NOT_IN_CODE = frozenset({"pre", "ul", "ol", "li", "dl", "dt", "dd", "table", "blockquote", *_HEADINGS})
 _ONE_LINE = frozenset({"pre", "h1", "h2", "h3", "h4", "h5", "h6", "td", "th", "dt", "a"})
+_FOOTNOTES = frozenset({"footnote", "citation"})
 _SIGNATURES = frozenset({"memname", "member-signature", "type-signature", "funcprototype-table"})
 """Doxygen, Javadoc, DocBook."""
 
@@ -44,12 +47,15 @@ def prepare_blocks(tree: Tree) -> None:
     for element in tree.named("table", "div", *_LIKE_DIV):
         if "class" in element.attrs and not _SIGNATURES.isdisjoint(element.classes):
             _make_signature(element)
+    for element in tree.named("aside", "div"):
+        if "class" in element.attrs and not _FOOTNOTES.isdisjoint(element.classes):
+            _label_footnote(element)
     for element in tree.named("tt"):
         element.name = "code"
-    for line_end in tree.named("br"):
-        code = _around(line_end, _CODE)
-        if code is not None and code.name == "code" and _around(code, _ONE_LINE) is None:
-            _make_listing(code)
+    seen: set[int] = set()
+    for element in tree.named("code", "tt", "samp", "kbd"):
+        if id(element) not in seen and element.first_element() is not None:
+            _settle_code(element, seen)
     for element in tree.named("aside"):
         label = element.attrs.get("aria-label", "").strip()
         if label.lower() in _NOTES and not element.get_text().lstrip().lower().startswith(label.lower()):
@@ -58,6 +64,16 @@ def prepare_blocks(tree: Tree) -> None:
         for part in (element, *element.elements()):
             if part is element or part.name == "li":
                 part.name = "div"
+
+
+def _label_footnote(element: Element) -> None:
+    """docutils writes the mark of a footnote before its first paragraph: it belongs into it, without links back."""
+    label, *others = element.elements() or [element]
+    text = next((other for other in others if other.name != "span"), None)
+    if label.name == "span" and "label" in label.classes and text is not None and text.name == "p":
+        element.children = [child for child in element.children if isinstance(child, str) or child.name != "span"]
+        label.parent = text
+        text.children[:0] = [label, " "]
 
 
 def _make_title(element: Element) -> None:
@@ -95,6 +111,19 @@ def _around(element: Element, names: frozenset[str]) -> Element | None:
     return above
 
 
+def _settle_code(element: Element, seen: set[int]) -> None:
+    """Code that holds blocks is none, but what is in them; code of several lines is a block of code."""
+    inside = list(element.inside())
+    names = {inner.name for inner in inside}
+    seen.update(id(inner) for inner in inside)
+    if not names.isdisjoint(_NOT_IN_CODE):
+        for code in (element, *inside):
+            if code.name in _CODE and code.first_element() is not None:
+                code.name = "span"
+    elif not names.isdisjoint(_LINES) and element.name != "kbd" and _around(element, _ONE_LINE) is None:
+        _make_listing(element)
+
+
 def _make_listing(element: Element) -> None:
     """Code whose lines end with a `br` is a block of code, and its no-break spaces are its indent."""
     lines: list[list[str]] = [[]]
@@ -106,6 +135,8 @@ def _make_listing(element: Element) -> None:
             elif child.name == "br":
                 lines.append([])
             else:
+                if child.name in _LINES and "".join(lines[-1]).strip():
+                    lines.append([])
                 stack.append(iter(child.children))
                 break
         else:

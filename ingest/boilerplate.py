@@ -26,7 +26,8 @@ __all__ = [
 ]
 
 NEVER_CONTENT = (
-    "script, style, template, noscript, noframes, noembed, nav, iframe, object, embed, canvas, input, "
+    "script, style, template, noscript, noframes, noembed, nav, iframe, object, embed, canvas, "
+    "input:not(li input[type=checkbox][disabled]), "
     "select, textarea, dialog, [role=navigation], [role=search], [role=banner], [role=contentinfo], "
     "[role=dialog], [role=alertdialog], [role=menu], [role=menubar], [role=toolbar], [aria-hidden=true], "
     "[hidden]:not([role=tabpanel]):not([hidden=until-found]), form:not(:has(h1, h2, h3, p, pre)), "
@@ -36,6 +37,7 @@ NEVER_CONTENT = (
     ".sphinxsidebar, .sidebar:not(:has(.sidebar-title, .title)), .toctree-wrapper.compound.hidden, "
     ".breadcrumbs, .breadcrumb, .related, .prev-next-area, .ttc, "
     ".md-source-file, .md-content__button, .theme-doc-footer, .edit-this-page, .cookie-banner, .copybtn, "
+    "a[class*=copy-], a[class*=copyb], "
     "summary.hideme, div[class*=language-] > span.lang, "
     ".linenodiv, td.linenos, td.gutter, td.rouge-gutter, pre .linenos, pre .lineno, .lnt, pre .ln, "
     ".fragment .lineno, code .boring, .line-numbers-rows, .line-numbers-wrapper"

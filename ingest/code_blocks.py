@@ -39,6 +39,8 @@ _NO_LANGUAGE = frozenset(
         "nohighlight",
         "code",
         "undefined",
+        # Of pandoc, Prism and others: how a block is shown.
+        *("numbersource", "numberlines", "lineanchors", "line-numbers", "linenums", "prettyprint", "wrap"),
     }
 )
 _SAME_LANGUAGE = MappingProxyType(
@@ -46,6 +48,7 @@ _SAME_LANGUAGE = MappingProxyType(
         "python3": "python",
         "py": "python",
         "ipython3": "python",
+        "pycon3": "pycon",
         "sh": "bash",
         "shell": "bash",
         "js": "javascript",
@@ -106,7 +109,7 @@ def code_language(pre: Element) -> str:
         names += [match[1] for name in classes if (match := _LANGUAGE.match(name))]
         if not _BARE_LANGUAGE.isdisjoint(classes):
             names += [name for name in classes if name not in _BARE_LANGUAGE]
-        if element.name in ("pre", "code"):
+        if element.name in ("pre", "code") or "highlight" in classes:
             names += [name for name in (*classes, element.attrs.get("lang", "")) if name.lower() in _LANGUAGES]
         for name in names:
             language = name.strip().lower()
@@ -127,8 +130,10 @@ def _wrappers(pre: Element) -> list[Element]:
 
 def code_span(code: str) -> str:
     """Code on one line, between more backticks than it holds in a row (CommonMark section 6.1)."""
+    if "`" not in code:
+        return f"`{code}`"
     ticks = "`" * (_longest_run(code) + 1)
-    return f"{ticks} {code} {ticks}" if len(ticks) > 1 else f"{ticks}{code}{ticks}"
+    return f"{ticks} {code} {ticks}"
 
 
 def fence(code: str, language: str) -> str:

@@ -4,6 +4,7 @@ markdownify's methods were written for BeautifulSoup's `Tag`, and ask an element
 parent, siblings, and some of what is inside. An `Element` answers that much, and no more.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TypeAlias, Union
@@ -20,6 +21,11 @@ Names: TypeAlias = str | Sequence[str] | bool
 
 _TEXT = "-text"  # selectolax's name for text
 _DOCUMENT = "[document]"  # BeautifulSoup's name for what is above the outermost element
+_DEEPEST = 1_000  # elements inside of each other: every rule copies the text of what is inside it
+_DEEPEST_INDENT = 50  # lists and quotes inside of each other: each indents every line of what is inside it
+_LISTS = frozenset({"ul", "ol", "menu", "dir", "blockquote"})
+_INDENTED = _LISTS | {"li"}
+_ROWS = frozenset({"table", "thead", "tbody", "tfoot", "tr"})  # they hold no text
 _NO_SHORTCUTS: Mapping[str, "Shortcut"] = MappingProxyType({})
 
 
@@ -133,6 +139,20 @@ class Element:
         """The first of them."""
         return next((child for child in self.children if isinstance(child, Element)), None)
 
+    def is_blank(self) -> bool:
+        """True where there is no text inside it but white space."""
+        stack = [iter(self.children)]
+        while stack:
+            for child in stack[-1]:
+                if isinstance(child, Element):
+                    stack.append(iter(child.children))
+                    break
+                if not child.isspace():
+                    return False
+            else:
+                stack.pop()
+        return True
+
     def get_text(self, separator: str = "") -> str:
         """All text inside it."""
         pieces: list[str] = []
@@ -171,6 +191,12 @@ class Tree:
         """The elements that were read under these names, name by name, each in the order of the page."""
         return [element for name in names for element in self._by_name.get(name, ())]
 
+    def new(self, name: str, parent: Element, children: list[Child] | None = None) -> Element:
+        """An element that the page does not have, in the tree from now on; its parent does not hold it yet."""
+        element = Element(name, {}, parent, children)
+        self._by_name.setdefault(name, []).append(element)
+        return element
+
     def release(self) -> None:
         """Let go of every element: each holds its parent, and only a search for such circles would free them."""
         for elements in self._by_name.values():
@@ -181,63 +207,77 @@ class Tree:
 def read_tree(node: LexborNode, shortcuts: Mapping[str, Shortcut] = _NO_SHORTCUTS) -> Tree:
     """`node` and everything under it, without comments; text that stands side by side is joined.
 
-    A name is lower case. `shortcuts` holds by name what spares a walk through an element.
+    A name is lower case. `shortcuts` holds by name what spares a walk through an element. What is nested too deep for
+    anything but an attack is read as its text alone.
     """
     root = Element(_DOCUMENT)
-    by_name: dict[str, list[Element]] = {}
-    parent, top, current = root, node.mem_id, node
+    by_name: defaultdict[str, list[Element]] = defaultdict(list)
+    parent, current, indents = root, node, 0
+    above: list[LexborNode] = []  # the nodes around the current one that are being read
     text: list[str] = []  # what was read last, and is not in its parent yet
     while True:
-        name, below = current.tag, None
+        name = current.tag
         if name == _TEXT:
             text.append(current.text_content or "")
         elif name is not None and name[0] != "-":
-            read = _read_element(current, name.lower(), shortcuts)
-            if isinstance(read, str):
-                text.append(read)
+            name = name.lower()
+            if indents >= _DEEPEST_INDENT and name in _INDENTED:
+                name = "div"
+            if len(above) < _DEEPEST or parent.name in _ROWS:
+                element, below = _read_element(current, name, shortcuts)
+            else:
+                element, below = current.text(deep=True), None
+            if isinstance(element, str):
+                text.append(element)
             else:
                 if text:
                     text = _flushed(text, parent)
-                element, is_whole = read
                 element.parent = parent
                 parent.children.append(element)
-                by_name.setdefault(element.name, []).append(element)
-                below = None if is_whole else current.first_child
+                by_name[name].append(element)
                 if below is not None:
+                    indents += name in _LISTS
+                    above.append(current)
                     parent, current = element, below
                     continue
-        while current.mem_id != top:
+        while above:
             following = current.next
             if following is not None:
                 current = following
                 break
-            above = current.parent
-            assert above is not None  # `top` is above everything that is read
-            assert parent.parent is not None
             if text:
                 text = _flushed(text, parent)
-            parent, current = parent.parent, above
+            assert parent.parent is not None
+            indents -= parent.name in _LISTS
+            parent, current = parent.parent, above.pop()
         else:
             _flushed(text, parent)
             return Tree(root, by_name)
 
 
-def _read_element(node: LexborNode, name: str, shortcuts: Mapping[str, Shortcut]) -> tuple[Element, bool] | str:
-    """The element, and whether that is all of it; or the text that stands for it."""
+def _read_element(
+    node: LexborNode, name: str, shortcuts: Mapping[str, Shortcut]
+) -> tuple[Element | str, LexborNode | None]:
+    """The element, or the text that stands for it; and the first node inside it, unless it has been read."""
     written = node.attributes
     attrs = {key: value or "" for key, value in written.items()} if written else {}
     shortcut = shortcuts.get(name)
     taken = shortcut(node, attrs) if shortcut is not None else None
     if isinstance(taken, str):
-        return taken
+        return taken, None
     element = Element(name, attrs)
-    if taken is None:
-        return element, False
-    element.children = list(taken)
-    for child in taken:
-        if isinstance(child, Element):
-            child.parent = element
-    return element, True
+    if taken is not None:
+        element.children = list(taken)
+        for child in taken:
+            if isinstance(child, Element):
+                child.parent = element
+        return element, None
+    below = node.first_child
+    if below is None or below.tag != _TEXT or below.next is not None:
+        return element, below
+    if below.text_content:
+        element.children.append(below.text_content)
+    return element, None
 
 
 def _flushed(text: list[str], parent: Element) -> list[str]:

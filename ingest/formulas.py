@@ -1,8 +1,8 @@
 r"""Formulas: the LaTeX that a page was written with, taken back out of what shows it (pure; trees are changed).
 
-Generators leave it in one of three places: between `\(` and `\)` or `\[` and `\]` for a script to draw (Sphinx,
-pandoc, Material for MkDocs), in a `script` of the type `math/tex` (MathJax 2), or as an annotation of MathML
-(KaTeX; MathML Core section 3.3, `alttext` in MathML 3 section 2.2.1).
+Generators leave it in one of four places: between `\(` and `\)` or `\[` and `\]` for a script to draw (Sphinx,
+pandoc, Material for MkDocs), in a `script` of the type `math/tex` (MathJax 2), as the words for a picture (Sphinx,
+MediaWiki), or as an annotation of MathML (KaTeX; MathML Core section 3.3, `alttext` in MathML 3 section 2.2.1).
 """
 
 import re
@@ -15,6 +15,7 @@ from ingest.elements import Child, Element, Tree
 __all__ = ["formula", "keep_sources", "prepare_formulas", "read_formula"]
 
 _CLASSES = frozenset({"math", "arithmatex"})
+_PICTURES = frozenset({"math", "mwe-math-fallback-image-inline", "mwe-math-fallback-image-display"})
 _DELIMITED = re.compile(r"\\\((.*)\\\)|(\\\[)(.*)\\\]|(\$\$)(.*)\$\$", re.DOTALL)
 _TEX = re.compile(r"[\\^_{}]")
 
@@ -48,6 +49,12 @@ def read_formula(node: LexborNode, attrs: dict[str, str]) -> list[Child] | str:
 
 def prepare_formulas(tree: Tree) -> None:
     """Name every element that holds a formula's source `formula`; a number beside it goes before it."""
+    for image in tree.named("img"):
+        source = image.attrs.get("alt", "").strip()
+        around = image.parent.parent if image.parent is not None and image.parent.name == "p" else image.parent
+        is_block = around is not None and around.name == "div" and "math" in around.classes
+        if source and (is_block or not _PICTURES.isdisjoint(image.classes)):
+            image.name, image.children = "formula", [rf"\[{source}\]" if is_block else rf"\({source}\)"]
     for element in tree.named("math", "span", "div"):
         if "mat" not in element.attrs.get("class", "") or _CLASSES.isdisjoint(element.classes):
             continue

@@ -9,22 +9,41 @@ _LABELS = "[role=tab], label"
 
 
 def label_panels(tree: LexborHTMLParser) -> None:
-    """Turn each list of tabs into bold lines before their panels, where it has as many labels as panels."""
+    """Turn each list of tabs into bold lines before their panels, where it has as many labels as panels; and each label
+    that is beside its panel already."""
+    for node in tree.css("input[type=radio] + label"):
+        panel = _element_after(node)
+        words = " ".join(node.text(deep=True).split())
+        if words and panel is not None and panel.tag == "div":
+            node.insert_before(_line(tree, words))
+            node.decompose()
     for tabs in reversed(tree.css(_LISTS)):
         labels = [" ".join(label.text(deep=True).split()) for label in tabs.css(_LABELS)]
         panels = _panels(tabs, len(labels))
         if not panels or not all(labels):
             continue
         for label, panel in zip(labels, panels, strict=True):
-            strong, line = tree.create_node("strong"), tree.create_node("p")
-            strong.insert_child(label)
-            line.insert_child(strong)
+            line = _line(tree, label)
             first = panel.child
             if first is None:
                 panel.insert_child(line)
             else:
                 first.insert_before(line)
         tabs.decompose()
+
+
+def _line(tree: LexborHTMLParser, label: str) -> LexborNode:
+    strong, line = tree.create_node("strong"), tree.create_node("p")
+    strong.insert_child(label)
+    line.insert_child(strong)
+    return line
+
+
+def _element_after(node: LexborNode) -> LexborNode | None:
+    following = node.next
+    while following is not None and not following.is_element_node:
+        following = following.next
+    return following
 
 
 def _panels(tabs: LexborNode, count: int) -> list[LexborNode]:
@@ -35,9 +54,7 @@ def _panels(tabs: LexborNode, count: int) -> list[LexborNode]:
     marked = [node for node in parent.css("[role=tabpanel]") if _is_own(node, parent)]
     if marked:
         return marked if len(marked) == count else []
-    following = tabs.next
-    while following is not None and not following.is_element_node:
-        following = following.next
+    following = _element_after(tabs)
     parts = [node for node in following.iter() if node.is_element_node] if following is not None else []
     return parts if len(parts) == count else []
 

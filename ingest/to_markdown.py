@@ -5,6 +5,7 @@ walked, every element with an id leaves a mark in the text; the marks are then t
 """
 
 import re
+from collections.abc import Callable, Set
 from types import MappingProxyType
 from typing import Any
 
@@ -16,7 +17,9 @@ from ingest.anchors import CLOSE, MARK, OPEN, STRAY, Mark, identity, identity_in
 from ingest.blocks import prepare_blocks
 from ingest.code_blocks import code_language, code_span, fence, read_code, read_fragment
 from ingest.elements import Child, Element, Tree, next_content, read_tree
+from ingest.emphasis import BLANK_LINE, CODE, apart, beside, can_stand
 from ingest.formulas import formula, prepare_formulas, read_formula
+from ingest.lists import item_bullet, prepare_lists
 from ingest.models import Anchor
 from ingest.tables import prepare_tables
 from ingest.urls import is_local
@@ -24,10 +27,11 @@ from ingest.walk import Tags, walk
 
 __all__ = ["MarkdownRules", "to_markdown"]
 
+_HEADING_LINE = re.compile(rf"^(?:{MARK.pattern})*#{{1,6}} ", re.MULTILINE)
 _HEADING = re.compile(r"^h([1-6])$")
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 _NAMED = frozenset({*_HEADINGS, "dt"})
-_STRONG, _EMPHATIC = frozenset({"b", "strong"}), frozenset({"em", "i"})
+_STRONG, _EMPHATIC, _STRUCK = frozenset({"b", "strong"}), frozenset({"em", "i"}), frozenset({"del", "s", "strike"})
 _BLOCKS = (
     *_HEADINGS,
     "p",
@@ -43,7 +47,7 @@ _BLOCKS = (
     "figure",
 )
 _WEB = ("http:", "https:")
-_COUNT = re.compile(r"\d{1,9}", re.ASCII)
+_LONGEST_POWER = 200  # characters, with the marks of anchors
 _POWER = re.compile(r"[-+−]?(?:\d+|[a-z])")
 _EXPRESSION = re.compile(r"[-+−]?[0-9a-zA-Z]+(?:[-+−*/][0-9a-zA-Z]+)+")
 _INDEX = re.compile(r"[a-z]")
@@ -51,13 +55,14 @@ _LINE_ENDS = re.compile(r" ?\n ?")
 _BACK = frozenset("↩⏎↑⤴^\ufe0e\ufe0f ")  # what a link from a footnote back to its mark is made of
 # CommonMark reads an underscore inside a word as itself, so names like max_connections need no escape.
 _EMPHASIS = re.compile(r"\*|(?<![^\W_])_|_(?![^\W_])")
-_MARKUP = re.compile(r"\\(?=[!-/:-@\[-`{-~])|`|<(?=[A-Za-z/!?])|&(?=#?\w+;)|\[(?=[^\]\n]*\][(:\[])")
-_SUSPECT = re.compile(r"[\\`<&\[*_]")  # without one of these the two above change nothing
+_MARKUP = re.compile(r"\\(?=[!-/:-@\[-`{-~]|\Z)|`|<(?=[A-Za-z/!?])|&(?=#?\w+;)|\](?=[(:])")
+_SUSPECT = re.compile(r"[\\`<&\]*_]")  # without one of these the two above change nothing
 _LINE_START = re.compile(
-    r"^([ \t]*)(#{1,6}(?=[ \t]|$)|[-+](?=[ \t]|$)|>|~{3,}|=+(?=[ \t]*$)|[-:|](?=[-:| \t]*$))", re.MULTILINE
+    r"^([ \t]*)(#{1,6}(?=[ \t]|$)|[-+](?=[ \t]|$)|>|~{3,}|=+(?=[ \t]*$)|(?:-|[:|](?=[:| \t]*-))(?=[-:| \t]*$))",
+    re.MULTILINE,
 )
 _LINE_NUMBER = re.compile(r"^([ \t]*\d{1,9})([.)])(?=[ \t]|$)", re.MULTILINE)
-_SUSPECT_LINE = re.compile(r"(?:^|\n)[ \t]*[-#+>~=:|0-9]")  # nor the two above without one of these
+_LINE_SIGNS = "-#+>~=:|0123456789"  # nor the two above where no line begins with one of these
 _CLOSING_HASHES = re.compile(r"(?:^|(?<=[ \t]))(?=#+$)")
 
 
@@ -107,7 +112,6 @@ class MarkdownRules(MarkdownConverter):
         """Of markdownify."""
 
         autolinks = False
-        bullets = "-"
         heading_style = "atx"
         table_infer_header = True
 
@@ -122,15 +126,14 @@ class MarkdownRules(MarkdownConverter):
         """The text of a tree, once its blocks, numbers and tables are what markdownify's rules expect."""
         prepare_formulas(tree)
         prepare_blocks(tree)
-        for element in tree.named("ol"):
-            if not _COUNT.fullmatch(element.attrs.get("start", "1")):
-                del element.attrs["start"]
+        prepare_lists(tree)
         prepare_tables(tree)
         return walk(tree.root, self, self.marked)
 
     def marked(self, element: Element, text: str, parent_tags: Tags) -> str:
         """The element's text with a mark before it, where an id is on it or it is a heading."""
-        if "id" not in element.attrs and element.name not in _NAMED and "name" not in element.attrs:
+        attrs = element.attrs
+        if element.name not in _NAMED and (not attrs or ("id" not in attrs and "name" not in attrs)):
             return text
         if "pre" in parent_tags:
             return text
@@ -157,13 +160,15 @@ class MarkdownRules(MarkdownConverter):
         """Escape only what CommonMark would read as markup in this place."""
         if _SUSPECT.search(text) is not None:
             text = _EMPHASIS.sub(r"\\\g<0>", _MARKUP.sub(r"\\\g<0>", text))
-        if "_inline" in parent_tags or _SUSPECT_LINE.search(text) is None:
+        if "_inline" in parent_tags or ("\n" not in text and text.lstrip()[:1] not in _LINE_SIGNS):
             return text
-        return _LINE_NUMBER.sub(r"\1\\\2", _LINE_START.sub(r"\1\\\2", text))
+        # What goes on with a line begins none.
+        line, end, text = text.partition("\n") if "_midline" in parent_tags else ("", "", text)
+        return line + end + _LINE_NUMBER.sub(r"\1\\\2", _LINE_START.sub(r"\1\\\2", text))
 
     def convert_summary(self, el: Element, text: str, parent_tags: Tags) -> str:
         """The line that stands for a folded block, as a bold line; headings in it stay headings."""
-        if el.find(_HEADINGS) is not None:
+        if _HEADING_LINE.search(text) is not None:
             return f"\n\n{text.strip()}\n\n"
         return self._bold_line(text, parent_tags)
 
@@ -182,7 +187,7 @@ class MarkdownRules(MarkdownConverter):
         plain = MARK.sub("", words)
         if "_inline" in parent_tags or not plain:
             return f" {words} "
-        if plain.startswith(("**", "`", "[", "#", "!", ">", "- ")):
+        if "**" in plain or plain.startswith(("`", "[", "#", "!", ">", "- ")):
             return f"\n\n{words}\n\n"
         marks = "".join(match[0] for match in MARK.finditer(words))
         return f"\n\n{marks}**{plain}**\n\n"
@@ -197,36 +202,59 @@ class MarkdownRules(MarkdownConverter):
 
     def convert_b(self, el: Element, text: str, parent_tags: Tags) -> str:
         """Strong text; blocks inside stay blocks, and what is in strong text already is as strong."""
-        if not parent_tags.isdisjoint(_STRONG) or "\n\n" in text.strip():
-            return text
-        return str(super().convert_b(el, text, parent_tags))
+        return self._emphasis(super().convert_b, _STRONG, el, text, parent_tags)
 
     convert_strong = convert_b
 
     def convert_em(self, el: Element, text: str, parent_tags: Tags) -> str:
         """Emphasis; as strong text."""
-        if not parent_tags.isdisjoint(_EMPHATIC) or "\n\n" in text.strip():
-            return text
-        return str(super().convert_em(el, text, parent_tags))
+        return self._emphasis(super().convert_em, _EMPHATIC, el, text, parent_tags)
 
     convert_i = convert_em
+
+    def convert_del(self, el: Element, text: str, parent_tags: Tags) -> str:
+        """Text that is struck out; as strong text."""
+        if "~" in text:
+            return text
+        return self._emphasis(super().convert_del, _STRUCK, el, text, parent_tags)
+
+    convert_s = convert_strike = convert_del
+
+    def _emphasis(
+        self, rule: Callable[[Element, str, Tags], str], alike: Set[str], el: Element, text: str, parent_tags: Tags
+    ) -> str:
+        """What `rule` makes of the text; the text alone in the like, in code, or where the marks would be shown."""
+        if not parent_tags.isdisjoint(alike) or "_noformat" in parent_tags:
+            return text
+        before, content, after = apart(el, text)
+        if not can_stand(el, content) or "\n\n" in text:
+            return text
+        return f"{before}{rule(el, content, parent_tags)}{after}"
 
     def convert_code(self, el: Element, text: str, parent_tags: Tags) -> str:
         """A code span on one line."""
         if "_noformat" in parent_tags:
             return text
-        text = _LINE_ENDS.sub(" ", text)
-        marks = "".join(match[0] for match in MARK.finditer(text))
-        return marks + str(super().convert_code(el, MARK.sub("", text), parent_tags))
+        marks = ""
+        if OPEN in text:
+            marks = "".join(match[0] for match in MARK.finditer(text))
+            text = MARK.sub("", text)
+        if "\n" in text:
+            text = _LINE_ENDS.sub(" ", text)
+        code = text.strip()
+        if not code:
+            return f"{marks} " if text else marks
+        # Runs of backticks that meet would be one.
+        before = " " if text[0] == " " or CODE in beside(el, -1) else ""
+        return f"{marks}{before}{code_span(code)}{' ' if text[-1] == ' ' else ''}"
 
     convert_kbd = convert_samp = convert_code
-    convert_strike = MarkdownConverter.convert_del
 
     def convert_sup(self, el: Element, text: str, parent_tags: Tags) -> str:
         """A power keeps its sign, so that 2^32 does not read as 232; a footnote's mark stays as it is."""
-        if "a" in parent_tags or el.find("a") is not None:
+        words = MARK.sub("", text).strip() if len(text) <= _LONGEST_POWER else ""
+        if "a" in parent_tags or not words or el.find("a") is not None:
             return text
-        words = MARK.sub("", text).strip()
         if _POWER.fullmatch(words):
             return f"^{text.strip()}"
         return f"^({text.strip()})" if _EXPRESSION.fullmatch(words) else text
@@ -238,7 +266,10 @@ class MarkdownRules(MarkdownConverter):
     def convert_list(self, el: Element, text: str, parent_tags: Tags) -> str:
         """As markdownify, which asks what comes next whether it is one of BeautifulSoup's classes."""
         if "li" in parent_tags:
-            return "\n" + text.rstrip()
+            first = next((item for item in el.elements() if item.name == "li"), None)
+            # After a line of text only a bullet or the number 1 begins a list (CommonMark, section 5.3).
+            joins = el.name == "ul" or first is None or item_bullet(first)[:-1] == "1"
+            return ("\n" if joins else "\n\n") + text.rstrip()
         following = next_content(el)
         is_last = following is None or (isinstance(following, Element) and following.name in ("ul", "ol"))
         return f"\n\n{text}" if is_last else f"\n\n{text}\n"
@@ -246,26 +277,43 @@ class MarkdownRules(MarkdownConverter):
     convert_ul = convert_ol = convert_list
 
     def convert_li(self, el: Element, text: str, parent_tags: Tags) -> str:
-        """A list item."""
-        return str(super().convert_li(el, settle_marks(text.strip()), parent_tags))
+        """A list item, its other lines under the first one's text."""
+        text = settle_marks(text.strip())
+        if not text:
+            return "\n"
+        bullet = item_bullet(el) + " "
+        first, *others = text.split("\n")
+        indent = "\n" + " " * len(bullet)
+        return bullet + first + "".join(indent + line if line else "\n" for line in others) + "\n"
 
     def convert_blockquote(self, el: Element, text: str, parent_tags: Tags) -> str:
         """A quotation."""
         return str(super().convert_blockquote(el, settle_marks(text.strip()), parent_tags))
 
+    def convert_input(self, el: Element, text: str, parent_tags: Tags) -> str:
+        """The box of a task, as GitHub writes it."""
+        if el.attrs.get("type", "").lower() != "checkbox" or "li" not in parent_tags:
+            return ""
+        box = "[x]" if "checked" in el.attrs else "[ ]"
+        return box if beside(el, 1) == " " else f"{box} "
+
     def convert_a(self, el: Element, text: str, parent_tags: Tags) -> str:
         """A link with an absolute address; its content alone in a heading, around blocks, or without one."""
         address = self._absolute(el.attrs.get("href"))
         wordless = not text.strip() or (OPEN in text and not MARK.sub("", text).strip())
-        if address is None or wordless or not parent_tags.isdisjoint(_HEADINGS):
+        if address is None or wordless or "_noformat" in parent_tags or not parent_tags.isdisjoint(_HEADINGS):
             return text
         if el.attrs["href"].startswith("#") and _BACK.issuperset(text):
             return ""
+        if el.attrs.get("role") == "doc-backlink":
+            return text
         if el.first_element() is not None and el.find(_BLOCKS) is not None:
             return text
-        el.attrs["href"] = address
-        el.attrs.pop("title", None)
-        return str(super().convert_a(el, _balanced(text), parent_tags))
+        before, content, after = apart(el, text)
+        if "\n\n" in text or BLANK_LINE.search(content) is not None:
+            return text
+        blank = " " if beside(el, -1) == "!" else ""  # or it would be an image
+        return f"{before}{blank}[{_balanced(content)}]({address}){after}"
 
     def convert_img(self, el: Element, text: str, parent_tags: Tags) -> str:
         """An image with an absolute address; its alt text alone in a heading, in code, and for inline data or a sign in
@@ -282,7 +330,7 @@ class MarkdownRules(MarkdownConverter):
 
     def convert_video(self, el: Element, text: str, parent_tags: Tags) -> str:
         """A recording as a link to it, by what the page says in its place or by its file's name."""
-        source = el if "src" in el.attrs else el.find("source")
+        source = el if "src" in el.attrs else next((part for part in el.elements() if part.name == "source"), None)
         address = self._absolute(source.attrs.get("src") if source is not None else None)
         if address is None or "_noformat" in parent_tags or "[" in text:
             return text

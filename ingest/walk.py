@@ -11,10 +11,11 @@ from typing import Any, Protocol, TypeAlias
 
 from ingest.elements import Element
 
-__all__ = ["Finish", "Rules", "Tags", "walk"]
+__all__ = ["BLOCKS", "Finish", "Rules", "Tags", "walk"]
 
 Tags: TypeAlias = Set[str]
-"""The names of the elements around, and `_inline` in headings and cells, `_noformat` in code."""
+"""The names of the elements around, and `_inline` in headings and cells, `_noformat` in code. A text that goes on with
+a line has `_midline`."""
 
 Finish: TypeAlias = Callable[[Element, str, Tags], str]
 """From an element, the text its rule made of it, and what is around it, to the text that is taken."""
@@ -29,7 +30,8 @@ _TRIMMED = frozenset(
         *_HEADINGS,
     }
 )
-_BLOCKS = _TRIMMED | {"pre"}
+BLOCKS = _TRIMMED | {"pre"}
+_LINES = BLOCKS | {"caption", "figcaption", "legend", "summary"}  # what begins a line of its own
 _SPACES = " \t\r\n"
 _FOLDED = re.compile(r"[\t\r]|  | \n|\n[ \n]")  # what the next two change
 _SPACE_RUN = re.compile(r"[\t ]+")
@@ -51,13 +53,14 @@ class Rules(Protocol):
 class _Frame:
     """An element whose children are being walked."""
 
-    __slots__ = ("children", "element", "inside", "next", "pieces", "tags")
+    __slots__ = ("children", "element", "goes_on", "inside", "next", "pieces", "tags")
 
-    def __init__(self, element: Element, tags: Tags, inside: Tags) -> None:
+    def __init__(self, element: Element, tags: Tags, inside: Tags, *, goes_on: bool) -> None:
         self.element = element
         self.children = element.children
         self.tags = tags
         self.inside = inside
+        self.goes_on = goes_on
         self.next = 0
         self.pieces: list[str] = []
 
@@ -70,15 +73,17 @@ def walk(root: Element, rules: Rules, finish: Finish | None = None) -> str:
     """
     inner: dict[tuple[Tags, str], Tags] = {}
     rule_for = rules.get_conv_fn_cached
-    frame = _Frame(root, frozenset(), _inside(frozenset(), root.name, inner))
+    frame = _Frame(root, frozenset(), _inside(frozenset(), root.name, inner), goes_on=False)
     stack: list[_Frame] = []
     while True:
         children, inside, tags = frame.children, frame.inside, frame.tags
-        element = frame.element
+        element, pieces = frame.element, frame.pieces
         for place in range(frame.next, len(children)):
             child = children[place]
+            goes_on = _stays_in_line(pieces[-1]) if pieces else frame.goes_on
             if isinstance(child, str):
-                piece = _text(child, element, place, inside, rules)
+                around = _inside(inside, "_midline", inner) if goes_on else inside
+                piece = _text(child, element, place, around, rules)
             else:
                 child.place = place
                 within = child.children
@@ -86,18 +91,22 @@ def walk(root: Element, rules: Rules, finish: Finish | None = None) -> str:
                 if len(within) > 1 or isinstance(only, Element):
                     frame.next = place + 1
                     stack.append(frame)
-                    frame = _Frame(child, inside, _inside(inside, child.name, inner))
+                    goes_on = goes_on and child.name not in _LINES
+                    frame = _Frame(child, inside, _inside(inside, child.name, inner), goes_on=goes_on)
                     break
-                piece = _text(only, child, 0, _inside(inside, child.name, inner), rules) if only else ""
+                around = _inside(inside, child.name, inner)
+                if goes_on and child.name not in _LINES:
+                    around = _inside(around, "_midline", inner)
+                piece = _text(only, child, 0, around, rules) if only else ""
                 rule = rule_for(child.name)
                 if rule is not None:
                     piece = rule(child, piece, parent_tags=inside)
                 if finish is not None:
                     piece = finish(child, piece, inside)
             if piece:
-                frame.pieces.append(piece)
+                pieces.append(piece)
         else:
-            text = _joined(frame.pieces, is_code="pre" in inside)
+            text = _joined(pieces, is_code="pre" in inside)
             rule = rule_for(element.name)
             if rule is not None:
                 text = rule(element, text, parent_tags=tags)
@@ -126,23 +135,20 @@ def _inside(around: Tags, name: str, known: dict[tuple[Tags, str], Tags]) -> Tag
 def _text(text: str, element: Element, place: int, inside: Tags, rules: Rules) -> str:
     """A text with its white space as HTML means it, and escaped; "" for white space at the edge of a block."""
     children = element.children
+    follows = precedes = element.name in _TRIMMED
     if place:
         before = children[place - 1]
-        follows = isinstance(before, Element) and before.name in _BLOCKS
-    else:
-        follows = element.name in _TRIMMED
+        follows = isinstance(before, Element) and before.name in BLOCKS
     if place + 1 < len(children):
         after = children[place + 1]
-        precedes = isinstance(after, Element) and after.name in _BLOCKS
-    else:
-        precedes = element.name in _TRIMMED
+        precedes = isinstance(after, Element) and after.name in BLOCKS
     if (follows or precedes) and text.isspace():
         return ""
     if "pre" not in inside:
         if rules.options["wrap"]:
             text = _ANY_SPACE_RUN.sub(" ", text)
-        elif _FOLDED.search(text) is not None:
-            text = _LINE_END.sub("\n", _SPACE_RUN.sub(" ", text))
+        elif "\n" in text or "  " in text or "\t" in text or "\r" in text:
+            text = _LINE_END.sub("\n", _SPACE_RUN.sub(" ", text)) if _FOLDED.search(text) is not None else text
     if "_noformat" not in inside:
         text = rules.escape(text, inside)
     if follows:
@@ -150,9 +156,17 @@ def _text(text: str, element: Element, place: int, inside: Tags, rules: Rules) -
     return text.rstrip() if precedes else text
 
 
+def _stays_in_line(piece: str) -> bool:
+    """True where what comes after this piece is in the same line, behind something that is seen."""
+    seen = piece.rstrip(" ")
+    return seen != "" and seen[-1].isprintable()
+
+
 def _joined(pieces: list[str], *, is_code: bool) -> str:
     """The pieces in one, and where two meet the longer of their line ends, at most one blank line."""
-    if len(pieces) < 2 or is_code:
+    if len(pieces) < 2:
+        return pieces[0] if pieces else ""
+    if is_code:
         return "".join(pieces)
     parts: list[str] = []
     ended = ""

@@ -42,7 +42,8 @@ def run(database_url: str) -> Run:
 def test_every_example_has_a_test_and_a_place_in_the_documentation() -> None:
     names = {path.name for path in EXAMPLES.glob("*.py")}
     run_here = set(re.findall(r'run\((?:"-m", "pytest", .*)?"(\w+\.py)"', Path(__file__).read_text("utf-8")))
-    shown = set(re.findall(r'--8<-- "(\w+\.py)"', (ROOT / "docs" / "syncs.md").read_text("utf-8")))
+    pages = (page.read_text("utf-8") for page in (ROOT / "docs").glob("*.md"))
+    shown = {name for page in pages for name in re.findall(r'--8<-- "(\w+\.py)"', page)}
     assert run_here == names - PARTS
     assert shown == names
 
@@ -139,6 +140,12 @@ def test_a_site_is_crawled_and_asked(run: Run, site_server) -> None:
     assert start.startswith(f"{url} Start ")
     assert users.startswith(f"{url}users Users ")
     assert found.startswith(f"{url}users#")
+
+
+@pytest.mark.slow
+def test_rules_of_ones_own_make_the_markdown_that_the_page_shows(run: Run) -> None:
+    page = (ROOT / "docs" / "markdown.md").read_text("utf-8")
+    assert run("rules.py") == page.partition("```markdown\n")[2].partition("\n```")[0].splitlines()
 
 
 @pytest.mark.slow

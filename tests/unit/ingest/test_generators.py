@@ -48,7 +48,7 @@ TEXTS = (
 HOLDS = {
     **dict.fromkeys(SPHINX, (*GUIDE, *TEXTS, "**Workshop rule**\n\nTwo people lift the crate.", "**Note**",
         "Workshop history", "first widget was made of oak", "Spare teeth come in bags of ten.",
-        "Linux\n\nThe Linux package is called widgetd.", "Windows\n\nThe Windows package is called widget32.",
+        "**Linux**\n\nThe Linux package is called widgetd.", "**Windows**\n\nThe Windows package is called widget32.",
         "`turn(direction, teeth=1, *, force=False)`", "Added in version 1.4", "`class Widget(size)`",
         "Put oil on the axle.",
         "![A widget on its side](http://127.0.0.1/_images/widget.png)", r"2 \pi r")),

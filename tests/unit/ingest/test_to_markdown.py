@@ -220,7 +220,7 @@ def test_numbers_that_are_none_do_no_harm(number: str) -> None:
 def test_lists_nest_and_keep_their_blocks() -> None:
     html = """<ul><li>a<ol start="3"><li>b</li><li><p>c</p><pre>d</pre></li></ol></li><li><span id="x"></span>
     <p>e</p></li></ul>"""
-    assert markdown(html) == "- a\n  3. b\n  4. c\n\n     ```\n     d\n     ```\n- e"
+    assert markdown(html) == "- a\n\n  3. b\n  4. c\n\n     ```\n     d\n     ```\n- e"
 
 
 def test_links_and_images_are_absolute() -> None:
