@@ -82,8 +82,8 @@ class ReportFile:
         except OSError as error:
             self._discard()
             raise ReportUnwritable(
-                f"The report {self._target} could not be written: {error.strerror or error}. What is stored stays; make "
-                "room or give another file, and the same crawl goes on."
+                f"The report {self._target} could not be written: {error.strerror or error}. What is stored stays; "
+                "make room or give another file, and the same crawl goes on."
             ) from error
 
 
