@@ -15,8 +15,8 @@ from engine.space import Space, all_spaces
 
 __all__ = ["exported_lines"]
 
-PAGES = 50
-ROWS = 1_000
+PAGES = 20
+ROWS = 500
 
 
 async def exported_lines(

@@ -24,9 +24,9 @@ from engine.space import Space, SpaceType, add_space, all_spaces, hold_active
 
 __all__ = ["import_into"]
 
-MOST_PAGES = 50
+MOST_PAGES = 100
 MOST_ROWS = 1_000
-MOST_TEXT = 8 << 20  # characters of pages in one statement, but for a page that alone has more
+MOST_BYTES = 16 << 20  # of lines
 
 
 async def import_into(connection: Connection, lines: Iterable[bytes], *, replace: bool) -> ImportReport:
@@ -54,6 +54,7 @@ class _Import:
     pages: list[dict[str, Any]] = field(default_factory=list)
     records: list[dict[str, Any]] = field(default_factory=list)
     vectors: defaultdict[int, dict[bytes, Any]] = field(default_factory=lambda: defaultdict(dict))
+    size: int = 0
     counts: Counter[str] = field(default_factory=Counter)
 
     async def run(self, reader: LineReader) -> ImportReport:
@@ -68,11 +69,10 @@ class _Import:
                     self.entities.append(await self._open(value))
                 case "page":
                     self.pages.append(cast("dict[str, Any]", clean_json(value)))
-                    long = sum(len(page.get("markdown") or "") for page in self.pages) > MOST_TEXT
-                    await self._flush(1 if long else MOST_PAGES, MOST_ROWS)
+                    await self._grow(reader.size)
                 case "record":
                     self.records.append(value)
-                    await self._flush(MOST_PAGES, MOST_ROWS)
+                    await self._grow(reader.size)
                 case "vector":
                     space, numbers = spaces[value["space"]]
                     await self._add_vector(space, numbers, value)
@@ -135,21 +135,25 @@ class _Import:
         if len(waiting) >= MOST_ROWS:
             await self._keep(space)
 
-    async def _flush(self, pages: int = 1, records: int = 1) -> None:
-        """Write the pages and records that wait, if there are so many; they are of the entity that was opened last."""
-        if len(self.pages) >= pages or (self.pages and len(self.records) >= records):
-            values = {"entity": self.entities[-1], "pages": Jsonb(self.pages)}
+    async def _grow(self, size: int) -> None:
+        """One more page or record waits; write them where they are many, or large."""
+        self.size += size
+        if self.size > MOST_BYTES or len(self.pages) >= MOST_PAGES or len(self.records) >= MOST_ROWS:
+            await self._flush()
+
+    async def _flush(self) -> None:
+        """Write the pages and records that wait; they are of the entity that was opened last."""
+        pages, records, self.pages, self.records, self.size = self.pages, self.records, [], [], 0
+        if pages:
+            values = {"entity": self.entities[-1], "pages": Jsonb(pages)}
             await self.connection.execute(query("import_pages"), values)
-            self.counts.update(pages=len(self.pages))
-            self.pages = []
-        if len(self.records) >= records:
-            urls = [record.pop("page") for record in self.records]
+        if records:
+            urls = [record.pop("page") for record in records]
             ids = await self._page_ids({url for url in urls if url is not None})
-            rows = rows_of(cast("list[RecordInput]", self.records))
+            rows = rows_of(cast("list[RecordInput]", records))
             items = [(None if url is None else ids[url], row) for url, row in zip(urls, rows, strict=True)]
             await copy_records(self.connection, self.entities[-1], items)
-            self.counts.update(records=len(items))
-            self.records = []
+        self.counts.update(pages=len(pages), records=len(records))
 
     async def _page_ids(self, urls: set[str]) -> dict[str, int]:
         values = {"entity": self.entities[-1], "hashes": [digest(url) for url in urls]}

@@ -57,6 +57,8 @@ class LineReader:
         self._digest = sha256()
         self._counts: Counter[str] = Counter()
         self._number = 0
+        self.size = 0
+        """Bytes of the line that was read last."""
 
     def head(self) -> dict[str, Any]:
         """The first line's value."""
@@ -94,6 +96,7 @@ class LineReader:
         if len(line) > MOST_LINE:
             raise self.error(f"a line of more than {MOST_LINE >> 20} MiB")
         self._number += bool(line)
+        self.size = len(line)
         return line
 
     def _decode(self, line: bytes) -> tuple[str, dict[str, Any]]:
