@@ -259,15 +259,14 @@ def _read_element(
     node: LexborNode, name: str, shortcuts: Mapping[str, Shortcut]
 ) -> tuple[Element | str, LexborNode | None]:
     """The element, or the text that stands for it; and the first node inside it, unless it has been read."""
-    written = node.attributes
-    attrs = {key: value or "" for key, value in written.items()} if written else {}
+    attrs = {key: value or "" for key, value in node.attributes.items()}
     shortcut = shortcuts.get(name)
     taken = shortcut(node, attrs) if shortcut is not None else None
     if isinstance(taken, str):
         return taken, None
     element = Element(name, attrs)
     if taken is not None:
-        element.children = list(taken)
+        element.children += taken
         for child in taken:
             if isinstance(child, Element):
                 child.parent = element

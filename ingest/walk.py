@@ -80,7 +80,9 @@ def walk(root: Element, rules: Rules, finish: Finish | None = None) -> str:
         element, pieces = frame.element, frame.pieces
         for place in range(frame.next, len(children)):
             child = children[place]
-            goes_on = _stays_in_line(pieces[-1]) if pieces else frame.goes_on
+            goes_on = frame.goes_on
+            if pieces and (isinstance(child, str) or child.name not in _LINES):
+                goes_on = _stays_in_line(pieces[-1])
             if isinstance(child, str):
                 around = _inside(inside, "_midline", inner) if goes_on else inside
                 piece = _text(child, element, place, around, rules)
@@ -158,8 +160,9 @@ def _text(text: str, element: Element, place: int, inside: Tags, rules: Rules) -
 
 def _stays_in_line(piece: str) -> bool:
     """True where what comes after this piece is in the same line, behind something that is seen."""
-    seen = piece.rstrip(" ")
-    return seen != "" and seen[-1].isprintable()
+    if piece[-1] == " ":
+        piece = piece.rstrip(" ") or "\n"
+    return piece[-1].isprintable()
 
 
 def _joined(pieces: list[str], *, is_code: bool) -> str:
