@@ -4,8 +4,8 @@
 
 The input are N pages (default 24) of each of nodejs-doc, git-doc, sqlite3-doc and python3.11-doc, as Debian installs
 them, evenly drawn and under 1 MB. Every converter gets the same HTML: the main part of each page as we find it, and
-then the whole page. In each round all converters take all pages, in turn; the table has the median of the rounds and
-their spread, in processor time.
+the whole page. In each round all converters take each page, one after the other; the table has the median of the rounds
+and their spread, in processor time, and the median of the rounds' ratios.
 
 What is kept is measured for all of them alike: the markdown is read by markdown-it-py (HTML in it as text, which spares
 those that do not escape it), and what the page has is looked for in what it shows. A block of code is kept where its
@@ -26,7 +26,7 @@ import platform
 import re
 import statistics
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -249,34 +249,34 @@ def drawn(pages: int) -> list[tuple[str, str]]:
     return found
 
 
-def seconds(convert: Convert, pages: list[str]) -> float:
-    gc.collect()
+def seconds(convert: Convert, html: str) -> float:
+    gc.collect()  # nobody pays for what others leave behind
     began = time.process_time()
-    for html in pages:
-        convert(html)
+    convert(html)
     return time.process_time() - began
 
 
 def timings(found: list[Converter], pages: list[tuple[str, str]], rounds: int) -> dict[tuple[str, str], list[float]]:
     """Milliseconds a page by converter and kind of input, one a round."""
-    inputs = {"main": [main for _, main in pages], "whole": [whole for whole, _ in pages]}
-    measured: dict[tuple[str, str], list[float]] = {}
-    for _ in range(rounds):
-        for converter in found:
-            for kind, convert in (("main", converter.main), ("whole", converter.whole)):
-                if convert is not None:
-                    spent = 1000 * seconds(convert, inputs[kind]) / len(pages)
-                    measured.setdefault((converter.name, kind), []).append(spent)
+    measured: dict[tuple[str, str], list[float]] = defaultdict(lambda: [0.0] * rounds)
+    gc.collect()
+    gc.freeze()
+    for number in range(rounds):
+        for whole, main in pages:
+            for converter in found:
+                measured[converter.name, "main"][number] += 1000 * seconds(converter.main, main) / len(pages)
+                if converter.whole is not None:
+                    measured[converter.name, "whole"][number] += 1000 * seconds(converter.whole, whole) / len(pages)
     return measured
 
 
 def speed_table(found: list[Converter], taken: list[tuple[str, str]], rounds: int) -> list[str]:
     lines = ["| converter | ms a page, main part | times markdownify | ms a page, whole page |", "|---|---|---|---|"]
     measured = timings(found, taken, rounds)
-    base = statistics.median(measured["markdownify", "main"])
+    base = measured["markdownify", "main"]
     for converter in found:
         main, whole = (measured.get((converter.name, kind), []) for kind in ("main", "whole"))
-        ratio = f"{base / statistics.median(main):.1f}"
+        ratio = f"{statistics.median(theirs / ours for theirs, ours in zip(base, main, strict=True)):.1f}"
         lines.append(f"| {converter.name} | {spread(main)} | {ratio} | {spread(whole)} |")
     return lines
 

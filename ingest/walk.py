@@ -96,7 +96,7 @@ def walk(root: Element, rules: Rules, finish: Finish | None = None) -> str:
                     goes_on = goes_on and child.name not in _LINES
                     frame = _Frame(child, inside, _inside(inside, child.name, inner), goes_on=goes_on)
                     break
-                around = _inside(inside, child.name, inner)
+                around = inner.get((inside, child.name)) or _inside(inside, child.name, inner)
                 if goes_on and child.name not in _LINES:
                     around = _inside(around, "_midline", inner)
                 piece = _text(only, child, 0, around, rules) if only else ""
