@@ -5,6 +5,7 @@ text); none is for one site. In doubt an element stays.
 """
 
 import re
+from collections.abc import Sequence
 
 from selectolax.lexbor import LexborNode
 
@@ -12,6 +13,7 @@ __all__ = [
     "ANY_HEADING",
     "drop_empty_boxes",
     "drop_frame",
+    "drop_heading_above",
     "drop_leading_links",
     "drop_never_content",
     "drop_permalinks",
@@ -123,7 +125,7 @@ def drop_update_line(main: LexborNode) -> None:
 
 def drop_leading_links(main: LexborNode) -> None:
     """Remove lists of links that come before the first heading: a site's menu, or links into this page, that nothing
-    names as such."""
+    names as such. On a page without headings, only one whose links all come again after it."""
     rest = text_length(main)
     found: list[LexborNode] = []
     level = main.child
@@ -142,9 +144,45 @@ def drop_leading_links(main: LexborNode) -> None:
             found.append(level)
             rest -= text
         level = level.next
-    if level is not None and rest > _FRAME_TEXT:
-        for node in found:
-            node.decompose()
+    if level is None:
+        found = [node for place, node in enumerate(found) if _comes_again(node, found[place + 1 :])]
+    elif rest <= _FRAME_TEXT:
+        return
+    for node in found:
+        node.decompose()
+
+
+def _comes_again(menu: LexborNode, rest: Sequence[LexborNode]) -> bool:
+    """True where all links of a menu, but its logo, are among the rest's."""
+    links = [_link(link) for link in menu.css("a[href]")]
+    later = {_link(link) for node in rest for link in node.css("a[href]")}
+    return sum(link not in later for link in links) <= 1
+
+
+def _link(node: LexborNode) -> tuple[str, str]:
+    return (node.attributes.get("href") or "", " ".join(node.text(deep=True).split()))
+
+
+def drop_heading_above(main: LexborNode) -> None:
+    """Remove a first heading that is a link to another page and has the page's own, of its level or above, right after it:
+    it names the part of the site that the page is in."""
+    heading = main.css_first(ANY_HEADING)
+    if heading is None:
+        return
+    parent = heading.parent
+    link = parent if parent is not None and parent.tag == "a" else heading.css_first("a[href]")
+    if link is None or (link.attributes.get("href") or "#").startswith("#"):
+        return
+    whole = link if parent is not None and parent.tag == "a" else heading
+    if text_length(link) != text_length(heading):
+        return
+    following = whole.next
+    while following is not None and not text_length(following):
+        following = following.next
+    if following is None or following.tag not in _HEADINGS or following.css_first("a[href]") is not None:
+        return
+    if following.tag <= str(heading.tag):
+        whole.decompose()
 
 
 def thin_headers(main: LexborNode, title: str) -> None:
@@ -222,8 +260,8 @@ def drop_frame(body: LexborNode) -> None:
 
 
 def text_length(node: LexborNode) -> int:
-    """Characters of text in an element, white space at its ends not counted."""
-    return len(node.text(deep=True).strip())
+    """Characters of text in an element, runs of white space counted as one."""
+    return len(" ".join(node.text(deep=True).split()))
 
 
 def link_text(node: LexborNode) -> int:

@@ -117,6 +117,60 @@ def test_a_title_that_is_no_heading_becomes_one() -> None:
     assert page.markdown.startswith("# Widget guide\n\n")
 
 
+@pytest.mark.parametrize("name", ["fancy_title", "page-title", "Title", "title big"])
+def test_a_title_by_any_name_that_says_so_becomes_the_heading_of_a_page_without_one(name: str) -> None:
+    html = f"<title>Plain words</title><main><div class='{name}'>Plain  words</div>{PROSE}</main>"
+    assert html_to_markdown(html, URL).markdown.startswith("# Plain words\n")
+
+
+@pytest.mark.parametrize("name", ["subtitle", "title-bar", "titled"])
+def test_what_is_no_title_by_name_becomes_no_heading(name: str) -> None:
+    html = f"<title>Plain words</title><main><div class='{name}'>Plain words</div>{PROSE}</main>"
+    assert "#" not in html_to_markdown(html, URL).markdown
+
+
+@pytest.mark.parametrize("above", ["<a href=intro.html><h2>Whole part</h2></a>", "<h2><a href='./'>Whole part</a></h2>"])
+def test_a_heading_that_links_to_the_part_of_the_site_above_the_page_s_own_goes(above: str) -> None:
+    markdown = html_to_markdown(f"<main>{above}\n<!-- here --> <h2>Page</h2>{PROSE}</main>", URL).markdown
+    assert markdown.startswith("## Page\n")
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        "<h2><a href='#part'>Whole part</a></h2><h2>Page</h2>",
+        "<h2><a href=intro.html>Whole</a> part</h2><h2>Page</h2>",
+        "<h2><a href=intro.html>Whole part</a></h2><h3>Page</h3>",
+        "<h2><a href=intro.html>Whole part</a></h2>Words<h2>Page</h2>",
+        "<h2><a href=intro.html>Whole part</a></h2><p>Words</p><h2>Page</h2>",
+        "<h2><a href=one.html>Whole part</a></h2><h2><a href=two.html>Page</a></h2>",
+    ],
+)
+def test_a_linked_heading_that_may_be_the_page_s_own_is_kept(kept: str) -> None:
+    assert "Whole" in html_to_markdown(f"<main>{kept}{PROSE}</main>", URL).markdown
+
+
+def test_of_a_menu_and_a_list_with_the_same_links_a_page_of_links_keeps_one() -> None:
+    menu = f"<div class=column><a href='./'>Handbook</a><ul>\n  {LINKS}</ul></div>"
+    page = f"<div class=column><ul>\n  {LINKS}<li><a href=more.html>More</a></li></ul></div>"
+    html = f"<title>Index</title><div id=content>{menu}{page}</div>"
+    markdown = html_to_markdown(html, URL).markdown
+    assert markdown.count("[Other 3]") == markdown.count("[More]") == 1
+    assert "Handbook" not in markdown
+
+
+def test_two_lists_with_links_of_their_own_are_both_kept() -> None:
+    other = LINKS.replace("Other", "Else").replace("html", "txt")
+    markdown = html_to_markdown(f"<div id=content><ul>{LINKS}</ul><ul>{other}</ul></div>", URL).markdown
+    assert markdown.count("[Other 3]") == markdown.count("[Else 3]") == 1
+
+
+def test_white_space_between_the_items_of_a_menu_does_not_hide_it() -> None:
+    menu = "<ul>" + ("<li>\n" + " " * 200 + "<a href=a.html>Other</a></li>") * 2 + "</ul>"
+    html = f"<main><header><h1>Page</h1>{menu}</header>{PROSE * 2}</main>"
+    assert "Other" not in html_to_markdown(html, URL).markdown
+
+
 @pytest.mark.parametrize(
     "tabs",
     [
