@@ -7,8 +7,8 @@ that is not is left out), as many from each. For each page the table has the sha
 markdown, and how many of its headings, code blocks and tables are there whole, of all that the page has, frame
 included. `--left-out` prints the words that are not there, to be judged by eye: a heading, code block or table among
 them that is the page's own is a miss, and so is any sentence. `--look` puts two files for each page into a folder, to
-be seen side by side: the picture that Chromium draws of its first 3,000 pixels, and the markdown. docs/extraction.md has
-the table with the judgements.
+be seen side by side: the picture that Chromium draws of its first 3,000 pixels, and the markdown. docs/extraction.md
+has the table with the judgements.
 """
 
 import argparse

@@ -8,6 +8,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
 from ingest.boilerplate import (
     ANY_HEADING,
+    drop_copies_of_images,
     drop_empty_boxes,
     drop_frame,
     drop_heading_above,
@@ -108,8 +109,8 @@ def main_node(
     drop_heading_above(chosen)
     if chosen.tag == "body":
         drop_frame(body)
-    else:
-        drop_small_frames(chosen)
+    drop_small_frames(chosen)
+    drop_copies_of_images(chosen)
     drop_empty_boxes(chosen, linked)
     return chosen
 
