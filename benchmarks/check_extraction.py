@@ -1,24 +1,28 @@
 """Thirty pages drawn at random from four of Debian's documentation packages: how much of each was taken.
 
-    python benchmarks/check_extraction.py [--left-out] [--pages N] [--seed N]
+    python benchmarks/check_extraction.py [--left-out] [--look FOLDER] [--pages N] [--seed N]
 
 The input are the HTML pages of nodejs-doc, git-doc, sqlite3-doc and python3.11-doc as they are installed (a package
 that is not is left out), as many from each. For each page the table has the share of its visible words that is in the
 markdown, and how many of its headings, code blocks and tables are there whole, of all that the page has, frame
 included. `--left-out` prints the words that are not there, to be judged by eye: a heading, code block or table among
-them that is the page's own is a miss, and so is any sentence. docs/extraction.md has the table with the judgements.
+them that is the page's own is a miss, and so is any sentence. `--look` puts two files for each page into a folder, to
+be seen side by side: the picture that Chromium draws of its first 3,000 pixels, and the markdown. docs/extraction.md
+has the table with the judgements.
 """
 
 import argparse
 import html
 import random
 import re
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from ingest import html_to_markdown
+from ingest.browser import find_browser
 
 PACKAGES = {
     "nodejs-doc": Path("/usr/share/doc/nodejs/api"),
@@ -54,8 +58,8 @@ def is_data_table(table: LexborNode) -> bool:
     return len(rows) > 1 and len(table.css("table")) == 1 and table.css_first("pre, h1, h2, h3, ul") is None
 
 
-def measure(source: bytes, url: str) -> Measure:
-    markdown = html.unescape(ESCAPE.sub(r"\1", LINK.sub("]", html_to_markdown(source, url).markdown)))
+def measure(source: bytes, written: str) -> Measure:
+    markdown = html.unescape(ESCAPE.sub(r"\1", LINK.sub("]", written)))
     kept = squeezed(markdown)
     lines = {squeezed(line.lstrip("#")) for line in markdown.splitlines() if line.startswith("#")}
     tree = LexborHTMLParser(source.decode("utf-8", "replace"))
@@ -96,16 +100,33 @@ def drawn(pages: int, seed: int) -> list[tuple[str, Path]]:
     return found
 
 
+def look(folder: Path, package: str, file: Path, markdown: str) -> None:
+    """Put the page's picture and its markdown into the folder."""
+    name = f"{package}-{file.relative_to(PACKAGES[package]).as_posix().replace('/', '-').removesuffix('.html')}"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.md").write_text(markdown, "utf-8")
+    options = ("--headless", "--no-sandbox", "--hide-scrollbars", "--disable-gpu", "--window-size=900,3000")
+    shot = f"--screenshot={folder / f'{name}.png'}"
+    program = find_browser("always")
+    assert program is not None
+    subprocess.run([program, *options, shot, file.as_uri()], check=True, capture_output=True)
+
+
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--left-out", action="store_true", help="print what is not in the markdown")
+    arguments.add_argument("--look", type=Path, metavar="FOLDER", help="write each page's picture and markdown")
     arguments.add_argument("--pages", type=int, default=30)
-    arguments.add_argument("--seed", type=int, default=5)
+    arguments.add_argument("--seed", type=int, default=11)
     asked = arguments.parse_args()
     print("| package | page | words taken | headings | code blocks | tables |\n|---|---|---|---|---|---|")
     for package, file in drawn(asked.pages, asked.seed):
         name = file.relative_to(PACKAGES[package]).as_posix()
-        found = measure(file.read_bytes(), f"http://127.0.0.1/{name}")
+        source = file.read_bytes()
+        page = html_to_markdown(source, f"http://127.0.0.1/{name}")
+        found = measure(source, page.markdown)
+        if asked.look is not None:
+            look(asked.look, package, file, page.markdown)
         share = 100 * found.words[0] / max(1, found.words[1])
         pairs = " | ".join(f"{kept}/{all_}" for kept, all_ in (found.headings, found.code, found.tables))
         print(f"| {package} | {name} | {share:.0f}% of {found.words[1]:,} | {pairs} |")

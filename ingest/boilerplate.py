@@ -5,13 +5,17 @@ text); none is for one site. In doubt an element stays.
 """
 
 import re
+from collections.abc import Sequence
+from itertools import pairwise
 
 from selectolax.lexbor import LexborNode
 
 __all__ = [
     "ANY_HEADING",
+    "drop_copies_of_images",
     "drop_empty_boxes",
     "drop_frame",
+    "drop_heading_above",
     "drop_leading_links",
     "drop_never_content",
     "drop_permalinks",
@@ -35,7 +39,8 @@ NEVER_CONTENT = (
     "a.headerlink, a.anchorjs-link, a.hash-link, a.anchor-link, a.header-anchor, a.permalink, "
     "a.viewcode-link, a.src, .rightside, a[rel~=prev], a[rel~=next], a[rel~=edit], "
     ".sphinxsidebar, .sidebar:not(:has(.sidebar-title, .title)), .toctree-wrapper.compound.hidden, "
-    ".breadcrumbs, .breadcrumb, .related, .prev-next-area, .ttc, "
+    ".breadcrumbs, .breadcrumb, .related, .prev-next-area, .ttc, .search-results, "
+    "figcaption .sr-only, figcaption .visually-hidden, .onlyprint, .print-only, .visible-print, .d-none.d-print-block, "
     ".md-source-file, .md-content__button, .theme-doc-footer, .edit-this-page, .cookie-banner, .copybtn, "
     "a[class*=copy-], a[class*=copyb], "
     "summary.hideme, div[class*=language-] > span.lang, "
@@ -50,12 +55,14 @@ _FRAME_NAME = re.compile(
     r"|search\w*)(?:$|[-_ ])",
     re.IGNORECASE,
 )
+# Of these, what may have small headings of its own.
+_MENU_NAME = re.compile(r"(?:^|[-_ ])(?:nav\w*|menu\w*|\w*menu|sidebar)(?:$|[-_ ])", re.IGNORECASE)
 # Inside a marked container fewer names tell, and what has one must be short or mostly links.
 _INNER_FRAME_NAME = re.compile(
     r"(?:^|[-_ ])(?:breadcrumbs?|pagination|pager|prev-?next|next-?prev|edit-?(?:this-?)?page|feedback|cookies?|consent"
     r"|(?:version|language|lang)s?-?(?:switch(?:er)?|select(?:or)?|picker|menu)|on-?this-?page|skip-?(?:link|nav|to\w*)"
     r"|share|social|newsletter|subscribe|sidebar|announcement|banner|nav(?:bar|igation|links?|list)?|footer|(?:page|local)-?toc"
-    r"|page-?actions)(?:$|[-_ ])",
+    r"|page-?actions|dropdown-?menu)(?:$|[-_ ])",
     re.IGNORECASE,
 )
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
@@ -65,6 +72,7 @@ _REST_TEXT = 120  # characters: what a header keeps beside its menus, a logo and
 # Links, and their share of the text, that make a block without a name a menu.
 _MENU_LINKS, _MENU_SHARE = 8, 0.8
 _LONG_TEXT = 4_000  # characters of text that no frame inside a container has, whatever it is called
+_LINE_NUMBERS = re.compile(r"\s*(?:\d{1,6}\s+)*\d{1,6}\s*")
 _PERMALINK = re.compile(r"^[\s¶#§🔗◆ⓘ\u200b\uf0c1]*$")
 _UPDATE_LINE = re.compile(
     r"\W*(?:this )?(?:page )?(?:was )?last (?:updated|modified|changed|built)\b.*\d.*", re.IGNORECASE
@@ -80,20 +88,37 @@ _SOURCE_ADDRESS = re.compile(
 
 
 def drop_never_content(root: LexborNode, *, keep: bool = False) -> None:
-    """Remove what is no content on any page, and buttons beside the text of a heading; with `keep` not `root`."""
+    """Remove what is no content on any page, buttons beside the text of a heading, and line numbers beside code; with
+    `keep` not `root`."""
     # From the end, so that nothing is touched whose parent is gone already.
     for node in reversed(root.css(NEVER_CONTENT)):
         if node.tag not in ("html", "body") and not (keep and node.mem_id == root.mem_id):
             node.decompose()
     for heading in root.css(ANY_HEADING):
-        buttons = heading.css("button")
-        if buttons and sum(map(text_length, buttons)) < text_length(heading):
-            for button in reversed(buttons):
-                button.decompose()
+        for kind, share in (("button", 1.0), ("a[href='#']", 0.5)):
+            switches = heading.css(kind)
+            if switches and sum(map(text_length, switches)) < share * text_length(heading):
+                for switch in reversed(switches):
+                    switch.decompose()
+    for cell in reversed(root.css("td:has(> pre):has(+ td pre)")):
+        if _LINE_NUMBERS.fullmatch(cell.text(deep=True)):
+            cell.decompose()
 
 
 def drop_permalinks(root: LexborNode) -> None:
-    """Remove links to a place on the page whose text is a sign; where an id is on one, it stays, empty, to carry it."""
+    """Remove links to a place on the page whose text is a sign, and links beside a heading to that heading; where an id
+    is on one, it stays, empty, to carry it. Of a term's link to itself the text stays."""
+    for node in root.css("dt[id] > a[href^='#']"):
+        parent = node.parent
+        if parent is not None and node.attributes.get("href") == f"#{parent.attributes.get('id')}":
+            node.unwrap()
+    beside = ", ".join(f"{heading}[id] + a[href^='#']" for heading in _HEADINGS)
+    for node in root.css(beside):
+        heading = node.prev
+        while heading is not None and not heading.is_element_node:
+            heading = heading.prev
+        if heading is not None and node.attributes.get("href") == f"#{heading.attributes.get('id')}":
+            node.decompose()
     for node in root.css("a[href^='#']"):
         if not _PERMALINK.match(node.text(deep=True)) or node.css_first("img") is not None:
             continue
@@ -105,12 +130,13 @@ def drop_permalinks(root: LexborNode) -> None:
 
 
 def drop_source_links(main: LexborNode) -> None:
-    """Remove links to edit the page or to see its source: by their words and by where they lead."""
-    for node in reversed(main.css("a[href]")):
+    """Remove links to edit the page or to see its source, by their words and by where they lead; and labels of switches
+    that show it."""
+    for node in reversed(main.css("a[href], label")):
         words = node.text(deep=True)
         if len(words) < 80 and _SOURCE_WORDS.fullmatch(words.strip()):
             address = (node.attributes.get("href") or "").partition("#")[0]
-            if _SOURCE_ADDRESS.search(address):
+            if node.tag == "label" or _SOURCE_ADDRESS.search(address):
                 node.decompose()
 
 
@@ -125,7 +151,7 @@ def drop_update_line(main: LexborNode) -> None:
 
 def drop_leading_links(main: LexborNode) -> None:
     """Remove lists of links that come before the first heading: a site's menu, or links into this page, that nothing
-    names as such."""
+    names as such. On a page without headings, only one whose links all come again after it."""
     rest = text_length(main)
     found: list[LexborNode] = []
     level = main.child
@@ -144,9 +170,45 @@ def drop_leading_links(main: LexborNode) -> None:
             found.append(level)
             rest -= text
         level = level.next
-    if level is not None and rest > _FRAME_TEXT:
-        for node in found:
-            node.decompose()
+    if level is None:
+        found = [node for place, node in enumerate(found) if _comes_again(node, found[place + 1 :])]
+    elif rest <= _FRAME_TEXT:
+        return
+    for node in found:
+        node.decompose()
+
+
+def _comes_again(menu: LexborNode, rest: Sequence[LexborNode]) -> bool:
+    """True where all links of a menu, but its logo, are among the rest's."""
+    links = [_link(link) for link in menu.css("a[href]")]
+    later = {_link(link) for node in rest for link in node.css("a[href]")}
+    return sum(link not in later for link in links) <= 1
+
+
+def _link(node: LexborNode) -> tuple[str, str]:
+    return (node.attributes.get("href") or "", " ".join(node.text(deep=True).split()))
+
+
+def drop_heading_above(main: LexborNode) -> None:
+    """Remove a first heading that is a link to another page and has the page's own, of its level or above, right after
+    it: it names the part of the site that the page is in."""
+    heading = main.css_first(ANY_HEADING)
+    if heading is None:
+        return
+    parent = heading.parent
+    link = parent if parent is not None and parent.tag == "a" else heading.css_first("a[href]")
+    if link is None or (link.attributes.get("href") or "#").startswith("#"):
+        return
+    whole = link if parent is not None and parent.tag == "a" else heading
+    if text_length(link) != text_length(heading):
+        return
+    following = whole.next
+    while following is not None and not text_length(following):
+        following = following.next
+    if following is None or following.tag not in _HEADINGS or following.css_first("a[href]") is not None:
+        return
+    if following.tag <= str(heading.tag):
+        whole.decompose()
 
 
 def thin_headers(main: LexborNode, title: str) -> None:
@@ -176,6 +238,22 @@ def is_site_name(heading: LexborNode, title: str) -> bool:
     return before.endswith(("|", "-", "–", "—", "·", "•")) and title.casefold().endswith(name)
 
 
+def drop_copies_of_images(main: LexborNode) -> None:
+    """Of an image that comes twice in a row in one element without text, as for a light box, keep one."""
+    images = main.css("img[src]")
+    for first, second in pairwise(images):
+        if first.attributes.get("src") != second.attributes.get("src"):
+            continue
+        above = second.parent
+        for _ in range(3):
+            if above is None or text_length(above):
+                break
+            if any(image.mem_id == first.mem_id for image in above.css("img")):
+                second.decompose()
+                break
+            above = above.parent
+
+
 def drop_empty_boxes(main: LexborNode, linked: frozenset[str]) -> None:
     """Remove `div`s with an id and nothing else, which a script would fill, unless their id is in `linked`."""
     for node in reversed(main.css("div[id]")):
@@ -192,11 +270,14 @@ def drop_small_frames(main: LexborNode) -> None:
         named = node.tag == "footer" or _INNER_FRAME_NAME.search(_CAMEL.sub("-", names_of(node)))
         if not (named or node.tag == "aside") or _is_quoted(node):
             continue
-        if node.css_first("h1, h2, pre, dl, table th, blockquote, [class*=admonition], .footnote, .sidebar-title"):
+        if node.css_first(
+            "h1, h2, pre, dl, table th, blockquote, [class*=admonition], .footnote, .title, .sidebar-title"
+        ):
             continue
         text = text_length(node)
         linked = link_text(node) > _FRAME_LINKS * text
-        if text < _LONG_TEXT and (linked or (named and text < _REST_TEXT and node.css_first("img") is None)):
+        short = named and text < _REST_TEXT and node.css_first(f"img, {ANY_HEADING}") is None
+        if text < _LONG_TEXT and (linked or short):
             node.decompose()
 
 
@@ -206,15 +287,18 @@ def _is_quoted(node: LexborNode) -> bool:
 
 
 def drop_frame(body: LexborNode) -> None:
-    """Remove what is named like a menu, a header or a footer and holds links or little text, but no heading;
-    and what is left around it where that is next to nothing."""
+    """Remove what is named like a menu, a header or a footer and holds links or little text, but no heading (a menu: no
+    large one); and what is left around it where that is next to nothing."""
     thinned: set[int] = set()
     for node in reversed(body.css("header, footer, aside, div, ul, ol, table, section, p")):
         parent = node.parent
         named = node.tag in ("header", "footer", "aside") or _FRAME_NAME.search(names_of(node))
         if not named and node.mem_id not in thinned:
             continue
-        if node.css_first(f"{ANY_HEADING}, pre, p.title, .sidebar-title") is not None:
+        if node.css_first("h1, h2, pre, p.title, .sidebar-title") is not None:
+            continue
+        menu = named and _MENU_NAME.search(names_of(node)) and node.css_first("p, dl, table, blockquote") is None
+        if not menu and node.css_first("h3, h4, h5, h6") is not None:
             continue
         text = text_length(node)
         if (named and (text < _FRAME_TEXT or link_text(node) > _FRAME_LINKS * text)) or text < _REST_TEXT:
@@ -224,8 +308,8 @@ def drop_frame(body: LexborNode) -> None:
 
 
 def text_length(node: LexborNode) -> int:
-    """Characters of text in an element, white space at its ends not counted."""
-    return len(node.text(deep=True).strip())
+    """Characters of text in an element, runs of white space counted as one."""
+    return len(" ".join(node.text(deep=True).split()))
 
 
 def link_text(node: LexborNode) -> int:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from ingest.errors import BadInput, BrowserMissing
 
-__all__ = ["Render", "find_browser"]
+__all__ = ["Render", "find_browser", "missing_browser"]
 
 Render = Literal["never", "auto", "always"]
 
@@ -32,6 +32,11 @@ def find_browser(render: Render) -> Path | None:
     if program is None and render == "always":
         raise BrowserMissing(f"pages cannot be rendered, because {missing}")
     return program
+
+
+def missing_browser(render: Render) -> str:
+    """Why a crawl with this setting cannot render pages that need it; "" where it can, or was told not to."""
+    return _look()[1] if render == "auto" else ""
 
 
 def _look() -> tuple[Path | None, str]:

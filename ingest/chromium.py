@@ -145,7 +145,8 @@ async def _folders(browser: "Browser") -> Sequence[Path]:
 
 def _why(error: Exception) -> str:
     said = str(error)
-    if "sandbox" in said.lower():
+    if "sandboxing failed" in said.lower():  # what was asked of the browser is said, too, and names the sandbox
         return "its sandbox does not work here (it needs user namespaces that are open to this account)"
     lines = [line.strip() for line in said.splitlines() if line.strip()]
-    return lines[0].partition(": ")[2] or lines[0] if lines else type(error).__name__
+    first = lines[0].partition(": ")[2] or lines[0] if lines else type(error).__name__
+    return "it ended at once: run it by hand to see why" if "has been closed" in first else first

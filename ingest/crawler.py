@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal
 
-from ingest.browser import Render, find_browser
+from ingest.browser import Render, find_browser, missing_browser
 from ingest.discovery import Lists, Source, copies_of
 from ingest.errors import BadInput
 from ingest.extract import Selectors
@@ -177,6 +177,8 @@ async def open_crawl(
         if program is not None:
             renderer = _renderer(program, visitor, settings, origin(start) if session is not None else None)
             visitor.render_with(renderer)
+        elif given.fetcher is None and (missing := missing_browser(settings.render)):
+            visitor.unrendered = f"it is not rendered, because {missing}"
         lists = Lists(visitor.fetcher, visitor.robots, given.scope, settings.executor)
         opened = await _opened(visitor, lists, given)
         # An llms-full.txt as the start is asked for instead of the pages that it repeats.

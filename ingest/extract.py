@@ -1,5 +1,6 @@
 """The part of a page that is what it is about, freed of the site's frame (pure, on selectolax)."""
 
+import re
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -7,8 +8,10 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
 from ingest.boilerplate import (
     ANY_HEADING,
+    drop_copies_of_images,
     drop_empty_boxes,
     drop_frame,
+    drop_heading_above,
     drop_leading_links,
     drop_never_content,
     drop_permalinks,
@@ -40,6 +43,7 @@ MAIN_SELECTORS = (
     "#main",
     ".content",
 )
+_TITLE_NAME = re.compile(r"(?:^|[-_ ])title(?:$|[ ])", re.IGNORECASE)
 _TITLE_SHARE, _TITLE_TEXT = 0.25, 200  # how much more text a container may hold that has the page's h1 too
 
 
@@ -83,6 +87,9 @@ def main_node(
         return None
     label_panels(tree)
     keep_sources(tree)
+    for item in tree.css("ol:not([start]) > li:first-child[value]"):
+        if item.parent is not None:
+            item.parent.attrs["start"] = item.attributes["value"] or "1"
     if selectors is not None and selectors.remove is not None:
         for node in reversed(body.css(selectors.remove)):
             if node.mem_id != body.mem_id:
@@ -102,10 +109,11 @@ def main_node(
     drop_source_links(chosen)
     drop_update_line(chosen)
     drop_leading_links(chosen)
+    drop_heading_above(chosen)
     if chosen.tag == "body":
         drop_frame(body)
-    else:
-        drop_small_frames(chosen)
+    drop_small_frames(chosen)
+    drop_copies_of_images(chosen)
     drop_empty_boxes(chosen, linked)
     return chosen
 
@@ -140,15 +148,20 @@ def _with_title(main: LexborNode, title: str) -> LexborNode:
 
 
 def _promote_title(tree: LexborHTMLParser, main: LexborNode, title: str) -> None:
-    """Make an element of the class `title` the page's h1, where it says what the document's title does."""
-    node = main.css_first(f".title, {ANY_HEADING}")
+    """Make an element whose class names it a title the page's h1, where it says what the document's title does."""
+    node = next((node for node in main.css(f"[class*=title i], {ANY_HEADING}") if _may_be_title(node)), None)
     words = " ".join(node.text(deep=True).split()) if node is not None else ""
-    if node is None or not words or "title" not in (node.attributes.get("class") or "").split():
+    if node is None or node.tag not in ("div", "p", "span"):
         return
-    if node.tag in ("div", "p", "span") and title.endswith(words):
+    if words and title.endswith(words):
         heading = tree.create_node("h1")
         heading.insert_child(words)
         node.replace_with(heading)
+
+
+def _may_be_title(node: LexborNode) -> bool:
+    """True for a heading, and for what is named a title, by itself or as `fancy_title` or `page-title`."""
+    return node.tag in ANY_HEADING.split(", ") or _TITLE_NAME.search(node.attributes.get("class") or "") is not None
 
 
 def _choose(tree: LexborHTMLParser, body: LexborNode) -> LexborNode:

@@ -4,13 +4,17 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 __all__ = ["label_panels"]
 
-_LISTS = "[role=tablist], .tabbed-labels, :is(div, ul):has(> input + label + input + label)"
+_LISTS = (
+    "[role=tablist], .tabbed-labels, :is(div, ul):has(> input + label + input + label), "
+    "div:has(+ div > [aria-hidden=false])"
+)
+_ABOVE = 2  # elements around a list of tabs that its panels may be in
 _LABELS = "[role=tab], label"
 
 
 def label_panels(tree: LexborHTMLParser) -> None:
-    """Turn each list of tabs into bold lines before their panels, where it has as many labels as panels; and each label
-    that is beside its panel already."""
+    """Turn each list of tabs into bold lines before their panels, where it has as many labels as panels, and each label
+    that is beside its panel already; all panels are shown."""
     for node in tree.css("input[type=radio] + label"):
         panel = _element_after(node)
         words = " ".join(node.text(deep=True).split())
@@ -18,11 +22,15 @@ def label_panels(tree: LexborHTMLParser) -> None:
             node.insert_before(_line(tree, words))
             node.decompose()
     for tabs in reversed(tree.css(_LISTS)):
-        labels = [" ".join(label.text(deep=True).split()) for label in tabs.css(_LABELS)]
+        named = tabs.css(_LABELS) or [node for node in tabs.iter() if node.is_element_node]
+        labels = [" ".join(label.text(deep=True).split()) for label in named]
         panels = _panels(tabs, len(labels))
         if not panels or not all(labels):
             continue
         for label, panel in zip(labels, panels, strict=True):
+            for attribute in ("hidden", "aria-hidden"):
+                if attribute in panel.attributes:
+                    del panel.attrs[attribute]
             line = _line(tree, label)
             first = panel.child
             if first is None:
@@ -47,13 +55,15 @@ def _element_after(node: LexborNode) -> LexborNode | None:
 
 
 def _panels(tabs: LexborNode, count: int) -> list[LexborNode]:
-    """The panels beside a list of tabs, by their role, else the parts of the element that follows."""
-    parent = tabs.parent
-    if count < 2 or parent is None:
-        return []
-    marked = [node for node in parent.css("[role=tabpanel]") if _is_own(node, parent)]
-    if marked:
-        return marked if len(marked) == count else []
+    """The panels beside a list of tabs or what is around it, by their role, else the parts of the next element."""
+    parent = tabs.parent if count > 1 else None
+    for _ in range(_ABOVE):
+        if parent is None:
+            return []
+        marked = [node for node in parent.css("[role=tabpanel]") if _is_own(node, parent)]
+        if marked:
+            return marked if len(marked) == count else []
+        parent = parent.parent
     following = _element_after(tabs)
     parts = [node for node in following.iter() if node.is_element_node] if following is not None else []
     return parts if len(parts) == count else []

@@ -28,7 +28,7 @@ from ingest.models import (
 from ingest.pace import Politeness
 from ingest.page import EXTRACTOR, content_hash, is_page, read_page
 from ingest.polite import WORTH_RETRYING, PoliteFetcher
-from ingest.quarantine import Finding, challenge, login_redirect, not_a_page
+from ingest.quarantine import Finding, challenge, login_redirect, needs_scripts, not_a_page
 from ingest.rendering import Renderer
 from ingest.robots import RobotsPolicy, forbids_ai_input, robots_rules
 from ingest.urls import identity, resolve, same_host
@@ -117,6 +117,8 @@ class Visitor:
         self.copies: Mapping[str, str] = {}
         """Markdown copies of pages that the site lists, by the identity of the page."""
         self._renderer: Renderer | None = None
+        self.unrendered = ""
+        """Why pages that need a browser are not rendered, if that is to be said."""
 
     def render_with(self, renderer: Renderer) -> None:
         """Run the scripts of the pages that `renderer` wants. One that wants all makes a version of its own."""
@@ -256,8 +258,11 @@ class Visitor:
         renderer = self._renderer_for(response, page)
         if renderer is None or not renderer.always:
             visit = await self._weigh(known, response, page)
-            if renderer is None or visit.outcome is not Outcome.QUARANTINED:
+            if visit.outcome is not Outcome.QUARANTINED:
                 return visit
+            if renderer is None:
+                lacks = self.unrendered and needs_scripts(response, page)
+                return replace(visit, reason=f"{visit.reason}; {self.unrendered}") if lacks else visit
         rendering = await renderer.render(response)
         rendered = rendering.page(await self._read(rendering.response, rendering.kind), page)
         visit = await self._weigh(known, rendering.response, rendered, rendered=True)

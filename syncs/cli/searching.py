@@ -56,6 +56,8 @@ def page(
         found = await engine.get_page(normal_url(url))
         if found is None or found["markdown"] is None:
             reason = f": {found['reason']}" if found and found["reason"] else ""
+            if found and found["missing_since"] is not None:
+                reason += f", since {found['missing_since']:%Y-%m-%d %H:%M}"
             fail(f"{url} is not stored{reason}. Known sites are listed by syncline sites.")
         if json:
             print_json(found)

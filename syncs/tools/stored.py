@@ -130,7 +130,8 @@ def page_tool(runtime: Runtime) -> Tool:
         address, _, fragment = asked.url.partition("#")
         found: dict[str, Any] | None = await runtime.engine.get_page(normal_url(address))
         if found is None or found["markdown"] is None:
-            reason = f" ({plain(str(found['reason']))})" if found and found["reason"] else ""
+            since = f", since {found['missing_since']:%Y-%m-%d}" if found and found["missing_since"] else ""
+            reason = f" ({plain(str(found['reason']))}{since})" if found and found["reason"] else ""
             raise ToolError(
                 f"{address} is not stored{reason}: crawl its site first, or find stored pages with search; sites "
                 "lists what was crawled"

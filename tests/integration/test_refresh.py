@@ -1,6 +1,7 @@
 """A site crawled again: only what is due, or everything by force; what nothing links to; what comes back."""
 
 import asyncio
+import re
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -279,3 +280,16 @@ def test_page_says_that_nothing_links_to_it(in_process, site_server, chain, make
     said = "Nothing on its site links to this page any more, as of "
     assert said in in_process("page", f"{site_server.url}/docs/p2", "--db", database_url).err
     assert said not in in_process("page", f"{site_server.url}/docs/p1", "--db", database_url).err
+
+
+def test_page_says_why_and_since_when_a_page_is_gone(
+    in_process, site_server, chain, make_page, database_url: str
+) -> None:
+    site_server.routes = chain(3)
+    words = (f"{site_server.url}/docs/", "--json", "--db", database_url)
+    assert in_process("crawl", *words).code == 0
+    del site_server.routes["/docs/p2"]
+    assert in_process("crawl", *words).code == 0
+    gone = in_process("page", f"{site_server.url}/docs/p2", "--db", database_url)
+    assert gone.code == 1
+    assert re.search(r"/docs/p2 is not stored: 404 Not Found, since \d{4}-\d\d-\d\d \d\d:\d\d\. ", gone.error)

@@ -350,6 +350,6 @@ def test_a_browser_that_does_not_start_is_a_failure_with_its_reason(tmp_path: Pa
         finally:
             await renderer.aclose()
 
-    with pytest.raises(FetchError, match=r"the browser .*chromium does not start: ") as failed:
+    with pytest.raises(FetchError, match=r"the browser .*chromium does not start: it ended at once") as failed:
         asyncio.run(main())
     assert "\n" not in failed.value.reason

@@ -48,10 +48,18 @@ LINKS = "".join(f"<li><a href='{number}.html'>Other {number}</a></li>" for numbe
         "<pre><button>Other copy</button>code</pre>",
         "<p>This page was last updated on 2026-03-01 by Other</p><div id=stop></div>",
         "<dialog open>Other dialog</dialog>",
+        "<div class=search-results><h1>Other results</h1></div>",
+        "<div class=onlyprint><h1>Other copy</h1></div>",
+        "<div class=dropdown-menu><a href='page.rst'>.other</a><button>Other</button></div>",
+        "<pre>code</pre><label for=show>View Source</label><p hidden>Other</p>",
+        "<h2 id=part>Part</h2><a href='#part'>Other words: link to the part</a>",
+        "<figure><figcaption><span class=sr-only>Other words</span></figcaption><pre>code</pre></figure>",
     ],
 )  # fmt: skip
 def test_a_part_of_the_frame_inside_the_content_goes(frame: str) -> None:
-    assert "Other" not in html_to_markdown(f"<main><h1>Page</h1>{PROSE}{frame}</main>", URL).markdown
+    markdown = html_to_markdown(f"<main><h1>Page</h1>{PROSE}{frame}</main>", URL).markdown
+    assert "other" not in markdown.lower()
+    assert "View Source" not in markdown
 
 
 @pytest.mark.parametrize(
@@ -71,6 +79,10 @@ def test_a_part_of_the_frame_inside_the_content_goes(frame: str) -> None:
         "<div role='tabpanel' hidden><p>Kept</p></div>",
         "<section class='footnotes'><ol><li id=fn1>Kept <a href='#r1'>↩</a></li></ol></section>",
         "<dl class='sidebar-nav'><dt>Kept</dt><dd>a term</dd></dl>",
+        "<h2 id=part>Part</h2><a href='#other'>Kept words</a>",
+        "<h2 id=part>Part <a href='#'>Kept words that are most of it</a></h2>",
+        "<label>Kept: view source</label>",
+        "<table><tr><td><pre>1 Kept</pre></td><td><pre>code</pre></td></tr></table>",
     ],
 )
 def test_what_only_looks_like_a_frame_is_kept(content: str) -> None:
@@ -117,6 +129,97 @@ def test_a_title_that_is_no_heading_becomes_one() -> None:
     assert page.markdown.startswith("# Widget guide\n\n")
 
 
+@pytest.mark.parametrize("name", ["fancy_title", "page-title", "Title", "title big"])
+def test_a_title_by_any_name_that_says_so_becomes_the_heading_of_a_page_without_one(name: str) -> None:
+    html = f"<title>Plain words</title><main><div class='{name}'>Plain  words</div>{PROSE}</main>"
+    assert html_to_markdown(html, URL).markdown.startswith("# Plain words\n")
+
+
+@pytest.mark.parametrize("name", ["subtitle", "title-bar", "titled"])
+def test_what_is_no_title_by_name_becomes_no_heading(name: str) -> None:
+    html = f"<title>Plain words</title><main><div class='{name}'>Plain words</div>{PROSE}</main>"
+    assert "#" not in html_to_markdown(html, URL).markdown
+
+
+@pytest.mark.parametrize(
+    "above", ["<a href=intro.html><h2>Whole part</h2></a>", "<h2><a href='./'>Whole part</a></h2>"]
+)
+def test_a_heading_that_links_to_the_part_of_the_site_above_the_page_s_own_goes(above: str) -> None:
+    markdown = html_to_markdown(f"<main>{above}\n<!-- here --> <h2>Page</h2>{PROSE}</main>", URL).markdown
+    assert markdown.startswith("## Page\n")
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        "<h2><a href='#part'>Whole part</a></h2><h2>Page</h2>",
+        "<h2><a href=intro.html>Whole</a> part</h2><h2>Page</h2>",
+        "<h2><a href=intro.html>Whole part</a></h2><h3>Page</h3>",
+        "<h2><a href=intro.html>Whole part</a></h2>Words<h2>Page</h2>",
+        "<h2><a href=intro.html>Whole part</a></h2><p>Words</p><h2>Page</h2>",
+        "<h2><a href=one.html>Whole part</a></h2><h2><a href=two.html>Page</a></h2>",
+    ],
+)
+def test_a_linked_heading_that_may_be_the_page_s_own_is_kept(kept: str) -> None:
+    assert "Whole" in html_to_markdown(f"<main>{kept}{PROSE}</main>", URL).markdown
+
+
+def test_of_a_menu_and_a_list_with_the_same_links_a_page_of_links_keeps_one() -> None:
+    menu = f"<div class=column><a href='./'>Handbook</a><ul>\n  {LINKS}</ul></div>"
+    page = f"<div class=column><ul>\n  {LINKS}<li><a href=more.html>More</a></li></ul></div>"
+    html = f"<title>Index</title><div id=content>{menu}{page}</div>"
+    markdown = html_to_markdown(html, URL).markdown
+    assert markdown.count("[Other 3]") == markdown.count("[More]") == 1
+    assert "Handbook" not in markdown
+
+
+def test_two_lists_with_links_of_their_own_are_both_kept() -> None:
+    other = LINKS.replace("Other", "Else").replace("html", "txt")
+    markdown = html_to_markdown(f"<div id=content><ul>{LINKS}</ul><ul>{other}</ul></div>", URL).markdown
+    assert markdown.count("[Other 3]") == markdown.count("[Else 3]") == 1
+
+
+def test_white_space_between_the_items_of_a_menu_does_not_hide_it() -> None:
+    menu = "<ul>" + ("<li>\n" + " " * 200 + "<a href=a.html>Other</a></li>") * 2 + "</ul>"
+    html = f"<main><header><h1>Page</h1>{menu}</header>{PROSE * 2}</main>"
+    assert "Other" not in html_to_markdown(html, URL).markdown
+
+
+def test_numbers_of_lines_beside_code_go_and_a_cell_of_numbers_stays() -> None:
+    beside = "<table><tr><td><pre>41\n42\n43</pre></td><td><pre>a\nb\nc</pre></td></tr></table>"
+    alone = "<table><tr><td>42</td><td>words</td></tr></table>"
+    markdown = markdown_of(beside + alone)
+    assert "41" not in markdown
+    assert "a\nb\nc" in markdown
+    assert "42" in markdown
+
+
+def test_a_switch_beside_the_text_of_a_heading_goes() -> None:
+    assert "## Summary\n" in markdown_of("<h2>Summary <small><a href='#'>hide</a></small></h2>")
+
+
+def test_a_term_that_links_to_itself_is_a_term() -> None:
+    assert "**Crank**\n" in markdown_of("<dl><dt id=crank><a href='#crank'>Crank</a></dt><dd>It is turned.</dd></dl>")
+
+
+def test_of_an_image_and_its_copy_for_a_light_box_one_is_kept() -> None:
+    twice = "<p><label><img src=a.png alt=A><span><img src=a.png alt=A></span></label></p>"
+    apart = "<p><img src=b.png alt=B> and again <img src=b.png alt=B></p>"
+    markdown = markdown_of(twice + apart)
+    assert (markdown.count("![A]"), markdown.count("![B]")) == (1, 2)
+
+
+def test_a_menu_with_small_headings_goes_where_no_container_is_marked() -> None:
+    menu = f"<div class=page-navigation><h3>On this site</h3><ul>{LINKS}</ul></div>"
+    prose = (
+        "<div class=navigation-api><h3>Kept</h3><p>An interface.</p></div><div class=section-header><h3>Too</h3></div>"
+    )
+    markdown = html_to_markdown(f"<div><h1>Page</h1>{PROSE}{prose}</div>{menu}", URL).markdown
+    assert "On this site" not in markdown
+    assert "### Kept" in markdown
+    assert "### Too" in markdown
+
+
 @pytest.mark.parametrize(
     "tabs",
     [
@@ -126,6 +229,10 @@ def test_a_title_that_is_no_heading_becomes_one() -> None:
         "<div><div>apt</div><div>brew</div></div>",
         "<div class=tabs><input id=a><label for=a>Linux</label><input id=b><label for=b>Mac</label></div>"
         "<div><div>apt</div><div>brew</div></div>",
+        "<div><div class=labels><div>Linux</div><div>Mac</div></div>"
+        "<div><div aria-hidden=false>apt</div><div aria-hidden=true>brew</div></div></div>",
+        "<div><div><ul role=tablist><li><a role=tab>Linux</a><li><a role=tab>Mac</a></ul></div>"
+        "<div role=tabpanel>apt</div><div role=tabpanel hidden>brew</div></div>",
     ],
 )
 def test_a_tab_s_label_is_put_before_its_panel(tabs: str) -> None:

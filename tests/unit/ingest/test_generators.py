@@ -14,11 +14,12 @@ from ingest.page import html_to_markdown
 FOLDER = Path(__file__).resolve().parents[2] / "data" / "generators"
 URL = "http://127.0.0.1/guide.html"
 
-SPHINX = tuple(f"sphinx-{theme}" for theme in ("classic", "alabaster", "furo", "rtd", "pydata"))
+SPHINX = tuple(f"sphinx-{theme}" for theme in ("classic", "alabaster", "book", "furo", "rtd", "pydata"))
 MKDOCS = ("mkdocs", "mkdocs-readthedocs", "mkdocs-material", "zensical")
-WEB = ("docusaurus", "vitepress")
-GUIDES = (*SPHINX, *MKDOCS, *WEB, "asciidoctor", "docbook", "doxygen-page")
-REFERENCES = ("rustdoc", "javadoc", "doxygen-file")
+WEB = ("docusaurus", "vitepress", "starlight", "rspress")
+MARKDOWN = ("mdbook", "jekyll", "honkit")
+GUIDES = (*SPHINX, *MKDOCS, *WEB, *MARKDOWN, "asciidoctor", "docbook", "doxygen-page", "texinfo")
+REFERENCES = ("rustdoc", "javadoc", "doxygen-file", "typedoc", "jsdoc", "pdoc", "pydoctor", "yard")
 
 TABLE = "| Size | Teeth |\n| --- | --- |\n| small | twelve |"
 NESTED = "1. Open the crate.\n   - Cut the straps.\n     - Save the straps for returns.\n2. Lift the widget."
@@ -53,6 +54,7 @@ HOLDS = {
         "Put oil on the axle.",
         "![A widget on its side](http://127.0.0.1/_images/widget.png)", r"2 \pi r")),
     **dict.fromkeys(MKDOCS, (*GUIDE, *TEXTS, "**Warning**", "> Oak was the first wood.", "Press `Ctrl` and run")),
+    **dict.fromkeys(MARKDOWN, (*GUIDE, *TEXTS, "> Oak was the first wood.", "The Windows package is called widget32.")),
     **dict.fromkeys(WEB, (*GUIDE, *TEXTS[:-2], TEXTS[-1], "> Oak was the first wood.", "**Linux**\n\n",
         "Windows**\n\n")),
     "asciidoctor": (*GUIDE, *TEXTS, "**Note**\n\nOil", "Workshop rule", "Workshop history", "Three teeth are enough.",
@@ -64,6 +66,23 @@ HOLDS = {
     "doxygen-file": ("# widget.h File Reference", "## Detailed Description", "## widget_turn()",
         "`int widget_turn (struct Widget * widget, int teeth)`", "| widget | the widget to turn |",
         "the teeth that passed"),
+    "texinfo": ("## 2 Widget guide", GUIDE[0], "Install the widget", 'widget.turn("left", teeth=3)', "# not a heading",
+        "**Note:** Oil", "**Warning:** Never turn", TABLE, NESTED, "**Crank**\n\nThe handle", "Deeper in", TEXTS[-2],
+        "int* **widget_turn**"),
+    "typedoc": ("# Class Widget\n", GUIDE[0], 'widget.turn("left", 3);', "// not a heading", TABLE, "- Cut the straps.",
+        "### turn", "Turn the crank by some teeth.", "where to turn it", "the teeth that passed",
+        "if the widget is cold", "Deprecated", "How many teeth the gear has."),
+    "jsdoc": ("# Class: Widget", GUIDE[0], "// not a heading", TABLE, "- Cut the straps.",
+        "| `teeth` | number | how many teeth the new one gets |", "#### oil()", "the teeth that passed", "- 1.4"),
+    "pdoc": ("# workshop\n", "a widget turns a crank", "Oil the widget before", "TEETH", "How many teeth the gear has.",
+        '>>> Widget(3).turn("left")  # not a heading', "- Save the straps for returns.", "Put oil on the axle."),
+    "pydoctor": ("# `workshop.Widget`", "One widget, made of oak.", '>>> Widget(3).turn("left")  # not a heading',
+        "- Save the straps for returns.", "| Method | `turn` | Turn the crank", "force: `bool` = False",
+        "Never turn a cold widget."),
+    "yard": ("# Class: Workshop::Widget", GUIDE[0], "Oil the widget before", "# not a heading",
+        "## Constructor Details",
+        "Turn the crank by some teeth.", "the teeth that passed", "if the widget is cold", "widgets oil themselves",
+        "  direction.length + teeth"),
     "rustdoc": ("# Struct Widget\n", "```rust\npub struct Widget {\n    pub teeth: u32,\n}\n```",
         "One widget, made of oak.",
         "## Examples", "let teeth = 3;", TABLE, "- Cut the straps.", "#### pub fn turn(&self, teeth: u32)",
@@ -81,6 +100,8 @@ FRAME = (
     "Edit on", "View page source", "Show Source", "View source", "On this page", "Contents of this page",
         "Table of Contents",
     "Previous", "Next", "Skip to", "Search", "cookie", "Back to top", "Quick search", "Copy", "¶", "🔗", "\u200b",
+    "Section titled", "results matching", "View Source", "Terminal window", "Settings", "Theme", "collapse",
+    "Documentation generated", "Home", "API Documentation", "built with",
     "Toggle", "theme", "Expand description", "Summary:", "Skip navigation", "◆", "[Source]", "Return to top", "Menu",
 )  # fmt: skip
 # Words of the frame that are the page's own on that one.
@@ -98,7 +119,13 @@ SPHINX_ANCHORS = {
 MARKDOWN_ANCHORS = {"install-the-widget": "Install the widget", "deeper-in": "Deeper in"}
 ANCHORS = {
     **dict.fromkeys(SPHINX, SPHINX_ANCHORS),
-    **dict.fromkeys((*MKDOCS, *WEB), MARKDOWN_ANCHORS),
+    **dict.fromkeys((*MKDOCS, *WEB, *MARKDOWN), MARKDOWN_ANCHORS),
+    "texinfo": {"Install-the-widget": "2.1 Install the widget", "Deeper-in": "2.2.1 Deeper in"},
+    "typedoc": {"turn": "turn", "constructor": "constructor"},
+    "jsdoc": {"turn": "turn(direction, teethopt) → {number}", "oil": "oil()"},
+    "pdoc": {"Widget": "", "Widget.turn": "", "TEETH": ""},
+    "pydoctor": {"turn": "", "workshop.Widget.oil": ""},
+    "yard": {"turn-instance_method": "#turn(direction) ⇒ Integer", "constructor_details": "Constructor Details"},
     "asciidoctor": {"install-widget": "Install the widget", "deeper": "Deeper in"},
     "docbook": {"guide": "Chapter 2. Widget guide", "install-widget": "Install the widget", "term-crank": "Crank"},
     "doxygen-page": {"install_widget": "Install the widget", "deeper": "Deeper in"},
@@ -110,6 +137,12 @@ TITLES = {
     "docbook": "Chapter 2. Widget guide",
     "rustdoc": "Widget in workshop - Rust",
     "javadoc": "Widget",
+    "texinfo": "Widget guide (Workshop handbook)",
+    "typedoc": "Widget | Workshop handbook",
+    "jsdoc": "JSDoc: Class: Widget",
+    "pdoc": "workshop API documentation",
+    "pydoctor": "workshop.Widget",
+    "yard": "Class: Workshop::Widget",
     "doxygen-page": "Workshop handbook: Widget guide",
     "doxygen-file": "Workshop handbook: widget.h File Reference",
 }
@@ -155,7 +188,7 @@ def test_anchors_are_the_ids_of_the_page_at_their_headings_and_signatures(name: 
     assert {id: terms.get(id) for id in ANCHORS[name]} == ANCHORS[name]
     for anchor in found.anchors:
         if anchor.level is not None:
-            line = found.markdown[anchor.offset :].partition("\n")[0]
+            line = found.markdown[anchor.offset :].partition("\n")[0].lstrip(" ")  # in a list item it is indented
             assert line.startswith("#" * anchor.level + " "), anchor
 
 
@@ -175,6 +208,9 @@ def test_the_title_is_the_page_s_own(name: str) -> None:
         ("docbook", (), "DocBook XSL"),
         ("rustdoc", ("workshop",), "rustdoc"),
         ("javadoc", (), "javadoc"),
+        ("starlight", (), "Astro"),
+        ("honkit", (), "HonKit"),
+        ("typedoc", ("Widget",), ""),
     ],
 )
 def test_the_breadcrumb_and_the_generator_are_read(name: str, breadcrumb: tuple[str, ...], generator: str) -> None:

@@ -1,6 +1,7 @@
 """Which pages are rendered and by what, and what a rendering means for the crawl; no browser."""
 
 import asyncio
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from ingest import browser
-from ingest.browser import find_browser
+from ingest.browser import Render, find_browser, missing_browser
 from ingest.crawler import Settings, crawl
 from ingest.errors import BadInput, BrowserMissing, FetchError
 from ingest.fetcher import FakeFetcher
@@ -121,6 +122,8 @@ def test_what_is_missing_is_no_matter_unless_pages_are_to_be_rendered(
         program(tmp_path, "chromium")
         monkeypatch.setattr(browser, "find_spec", lambda name: None)
     assert find_browser("auto") is None
+    assert re.search(said, missing_browser("auto"))
+    assert missing_browser("never") == ""
     with pytest.raises(BrowserMissing, match=said):
         find_browser("always")
 
@@ -194,6 +197,20 @@ def test_a_shell_is_quarantined_where_nothing_renders_it() -> None:
     found = visit(answer(SHELL), None)
     assert (found.outcome, found.reason) == (Outcome.QUARANTINED, "an empty shell that only JavaScript fills")
     assert found.facts.empty
+
+
+def test_a_page_that_needs_a_browser_says_why_it_is_not_rendered(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def reasons(render: Render) -> list[str]:
+        fetcher = FakeFetcher({A: answer(SHELL)})
+        found = [one async for one in crawl(A, fetcher=fetcher, render=render)]
+        return [one.reason for one in found if isinstance(one, SkippedPage)]
+
+    monkeypatch.setenv("SYNCLINE_CHROMIUM", "none")
+    said = "an empty shell that only JavaScript fills"
+    assert asyncio.run(reasons("never")) == [said]
+    assert asyncio.run(reasons("auto")) == [
+        f"{said}; it is not rendered, because SYNCLINE_CHROMIUM says that there is no browser"
+    ]
 
 
 def test_always_renders_every_page_as_a_version_of_its_own() -> None:
