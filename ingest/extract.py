@@ -87,9 +87,6 @@ def main_node(
         return None
     label_panels(tree)
     keep_sources(tree)
-    for item in tree.css("ol:not([start]) > li:first-child[value]"):
-        if item.parent is not None:
-            item.parent.attrs["start"] = item.attributes["value"] or "1"
     if selectors is not None and selectors.remove is not None:
         for node in reversed(body.css(selectors.remove)):
             if node.mem_id != body.mem_id:

@@ -235,14 +235,6 @@ def test_a_page_that_is_a_list_of_links_keeps_them() -> None:
     assert "Part 7" in html_to_markdown(f"<main><ul>{links}</ul><h2>End</h2></main>", "http://x/").markdown
 
 
-def test_a_list_that_goes_on_with_a_number_of_its_first_item_begins_with_it() -> None:
-    markdown = html_to_markdown(
-        "<main><ol><li value=12>Twelfth<li>Next</ol><ol><li value=x>First</ol></main>", "http://x/"
-    )
-    assert "12. Twelfth\n13. Next" in markdown.markdown
-    assert "1. First" in markdown.markdown
-
-
 def test_a_permalink_that_carries_the_id_of_its_heading_gives_the_id_and_not_its_sign() -> None:
     page = html_to_markdown(
         "<main><h2>File system<span><a class=mark href='#fs' id=fs>#</a></span></h2><p>Text.</p></main>", "http://x/"
