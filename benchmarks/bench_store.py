@@ -20,7 +20,8 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import psycopg
@@ -31,6 +32,7 @@ from psycopg.types.range import Range
 
 from engine import Embeddings, PageInput, PostgresEngine
 from engine.bulk import lexemes, sparse_vector
+from engine.embedded import server_status
 from engine.lexemes import register_lexemes
 from engine.pages import page_rows, write_pages
 from engine.records import ensure_entity, entity_key
@@ -60,6 +62,7 @@ class Drawn:
     usd_per_million_tokens = 0.0
 
     def __init__(self) -> None:
+        self.postmaster = 0  # of the server that is measured
         self._vectors = np.random.default_rng(0).standard_normal((4_096, DIMENSIONS)).astype(np.float32)
 
     def vector(self, text: str) -> Any:
@@ -117,14 +120,28 @@ def batches(pages: Sequence[PageInput]) -> list[Sequence[PageInput]]:
     return [pages[start : start + PAGES_A_CALL] for start in range(0, len(pages), PAGES_A_CALL)]
 
 
-async def timed(work: Callable[[], Awaitable[object]], records: int) -> float:
-    """Records in a second."""
-    started = time.perf_counter()
+class Rate(NamedTuple):
+    """Records in a second, by the clock and of processor time, client's and server's together."""
+
+    wall: float
+    processor: float
+
+
+def processor(postmaster: int) -> float:
+    """Seconds of this process and of the server's, as far as they live."""
+    children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
+    stats = [Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split() for process in children]
+    return time.process_time() + sum(int(stat[11]) + int(stat[12]) for stat in stats) / os.sysconf("SC_CLK_TCK")
+
+
+async def timed(work: Callable[[], Awaitable[object]], records: int, postmaster: int) -> Rate:
+    """How fast the work is done."""
+    spent, started = processor(postmaster), time.perf_counter()
     await work()
-    return records / (time.perf_counter() - started)
+    return Rate(records / (time.perf_counter() - started), records / (processor(postmaster) - spent))
 
 
-async def copy_bare(connection: Any, rows: Sequence[Sequence[Row]], embedder: Drawn) -> float:
+async def copy_bare(connection: Any, rows: Sequence[Sequence[Row]], embedder: Drawn) -> Rate:
     """The same rows, ready made, into tables without anything else to do."""
     await connection.execute("DROP TABLE IF EXISTS bare_record, bare_vector")
     await connection.execute("CREATE TABLE bare_record (LIKE syncline.record INCLUDING ALL)")
@@ -160,17 +177,20 @@ async def copy_bare(connection: Any, rows: Sequence[Sequence[Row]], embedder: Dr
                         await copy.write_row(value)
                 await connection.commit()
 
-    return await timed(work, sum(map(len, rows)))
+    return await timed(work, sum(map(len, rows)), embedder.postmaster)
 
 
-async def measure(pages_a_round: int, rounds: int) -> dict[str, list[float]]:
+async def measure(pages_a_round: int, rounds: int) -> dict[str, list[Rate]]:
     """Rows in a second of each way, by round."""
-    figures: dict[str, list[float]] = {}
+    figures: dict[str, list[Rate]] = {}
     embedder = Drawn()
     records = pages_a_round * RECORDS_A_PAGE
     with tempfile.TemporaryDirectory(prefix="syncline-bench-") as folder:
         async with PostgresEngine(folder, embedder=embedder) as engine:
             await engine.check()
+            status = await server_status(Path(folder))
+            assert status.process is not None
+            embedder.postmaster = status.process
             await engine.sync_records(
                 connection_id="b", name="first", records=[{"external_id": "1", "data": {"markdown": "first"}}]
             )
@@ -190,7 +210,7 @@ async def measure(pages_a_round: int, rounds: int) -> dict[str, list[float]]:
 
 async def one_round(
     engine: PostgresEngine, connection: Any, pages: Sequence[PageInput], embedder: Drawn, records: int
-) -> dict[str, float]:
+) -> dict[str, Rate]:
     started = time.process_time()
     prepared = [page_rows(batch) for batch in batches(pages)]
     for items in prepared:
@@ -211,14 +231,14 @@ async def one_round(
         for batch in batches(pages):
             await engine.swap_pages(connection_id="b", name="whole", pages=batch)
 
-    ready = await timed(written, records)
+    ready = await timed(written, records, embedder.postmaster)
     await engine.delete_entity(connection_id="b", name=pages[0].url)
     await engine._database.fetch("TRUNCATE syncline.vector_1")
     return {
         "bare COPY BINARY of ready rows": bare,
         "the store, rows ready": ready,
-        "the store, whole (`swap_pages`)": await timed(whole, records),
-        "preparing rows alone, one core": preparing,
+        "the store, whole (`swap_pages`)": await timed(whole, records, embedder.postmaster),
+        "preparing rows alone": Rate(preparing, preparing),
     }
 
 
@@ -226,7 +246,7 @@ async def _write(connection: Any, key: Any, items: Any) -> object:
     return await write_pages(connection, await ensure_entity(connection, key), items)
 
 
-async def langchain(pages: Sequence[PageInput], embedder: Drawn, conninfo: str) -> float | None:
+async def langchain(pages: Sequence[PageInput], embedder: Drawn, conninfo: str) -> Rate | None:
     """LangChain's PGVector, vectors given."""
     if importlib.util.find_spec("langchain_postgres") is None:
         return None
@@ -247,10 +267,10 @@ async def langchain(pages: Sequence[PageInput], embedder: Drawn, conninfo: str) 
                 [record["external_id"] for record in call],
             )
 
-    return await timed(work, sum(map(len, calls)))
+    return await timed(work, sum(map(len, calls)), embedder.postmaster)
 
 
-async def llama_index(pages: Sequence[PageInput], embedder: Drawn, conninfo: str) -> float | None:
+async def llama_index(pages: Sequence[PageInput], embedder: Drawn, conninfo: str) -> Rate | None:
     """LlamaIndex's PGVectorStore, vectors given."""
     if not importlib.util.find_spec("llama_index") or not importlib.util.find_spec("llama_index.vector_stores"):
         return None
@@ -284,7 +304,7 @@ async def llama_index(pages: Sequence[PageInput], embedder: Drawn, conninfo: str
         for call in nodes:
             await asyncio.to_thread(store.add, call)
 
-    return await timed(work, sum(map(len, calls)))
+    return await timed(work, sum(map(len, calls)), embedder.postmaster)
 
 
 PEERS = {"langchain-postgres PGVector": langchain, "llama-index PGVectorStore": llama_index}
@@ -300,14 +320,17 @@ def main() -> None:
     bare = figures["bare COPY BINARY of ready rows"]
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     print(f"\n{asked.pages * RECORDS_A_PAGE:,} records a round, {asked.rounds} rounds, medians\n")
-    print("| way | records/s | share of bare COPY, median (range) |")
-    print("|---|---|---|")
+    print("| way | records/s | share of bare COPY (range) | processor time a record | share of bare COPY (range) |")
+    print("|---|---|---|---|---|")
     for name, rates in figures.items():
-        shares = [rate / base for rate, base in zip(rates, bare, strict=True)]
-        print(
-            f"| {name} | {statistics.median(rates):,.0f} | "
-            f"{statistics.median(shares):.0%} ({min(shares):.0%}-{max(shares):.0%}) |"
-        )
+        cells = [name]
+        for kind, written in (("wall", "{:,.0f}"), ("processor", "{:.2f} ms")):
+            values = [getattr(rate, kind) for rate in rates]
+            shares = [value / getattr(base, kind) for value, base in zip(values, bare, strict=True)]
+            median = statistics.median(values)
+            cells.append(written.format(median if kind == "wall" else 1_000 / median))
+            cells.append(f"{statistics.median(shares):.0%} ({min(shares):.0%}-{max(shares):.0%})")
+        print(f"| {' | '.join(cells)} |")
     missing = [name for name in PEERS if name not in figures]
     if missing:
         print(f"\nNot installed, so not measured: {', '.join(missing)}.")

@@ -6,7 +6,6 @@ text); none is for one site. In doubt an element stays.
 
 import re
 from collections.abc import Sequence
-from itertools import pairwise
 
 from selectolax.lexbor import LexborNode
 
@@ -101,8 +100,25 @@ def drop_never_content(root: LexborNode, *, keep: bool = False) -> None:
                 for switch in reversed(switches):
                     switch.decompose()
     for cell in reversed(root.css("td:has(> pre):has(+ td pre)")):
-        if _LINE_NUMBERS.fullmatch(cell.text(deep=True)):
+        if _numbers_lines(cell):
             cell.decompose()
+
+
+def _numbers_lines(cell: LexborNode) -> bool:
+    """True for a cell that counts up the lines of the code in the next one."""
+    code = cell.next
+    while code is not None and not code.is_element_node:
+        code = code.next
+    block = code.css_first("pre") if code is not None else None
+    numbers = cell.css_first("pre")
+    if block is None or numbers is None:
+        return False
+    written = numbers.text(deep=True).rstrip()
+    counted = written.split() if _LINE_NUMBERS.fullmatch(written) else []
+    lines = written.count("\n")
+    if not counted or any(int(number) != int(counted[0]) + place for place, number in enumerate(counted)):
+        return False
+    return lines > 0 and abs(lines - block.text(deep=True).rstrip().count("\n")) <= 1
 
 
 def drop_permalinks(root: LexborNode) -> None:
@@ -240,18 +256,24 @@ def is_site_name(heading: LexborNode, title: str) -> bool:
 
 def drop_copies_of_images(main: LexborNode) -> None:
     """Of an image that comes twice in a row in one element without text, as for a light box, keep one."""
-    images = main.css("img[src]")
-    for first, second in pairwise(images):
-        if first.attributes.get("src") != second.attributes.get("src"):
-            continue
-        above = second.parent
-        for _ in range(3):
-            if above is None or text_length(above):
-                break
-            if any(image.mem_id == first.mem_id for image in above.css("img")):
-                second.decompose()
-                break
-            above = above.parent
+    kept: LexborNode | None = None
+    for image in main.css("img[src]"):
+        if kept is not None and image.attributes.get("src") == kept.attributes.get("src") and _share_a_box(kept, image):
+            image.decompose()
+        else:
+            kept = image
+
+
+def _share_a_box(first: LexborNode, second: LexborNode) -> bool:
+    """True where an element without text is around both, at most three above the second."""
+    above = second.parent
+    for _ in range(3):
+        if above is None or text_length(above):
+            return False
+        if any(image.mem_id == first.mem_id for image in above.css("img")):
+            return True
+        above = above.parent
+    return False
 
 
 def drop_empty_boxes(main: LexborNode, linked: frozenset[str]) -> None:

@@ -9,6 +9,7 @@ _LISTS = (
     "div:has(+ div > [aria-hidden=false])"
 )
 _ABOVE = 2  # elements around a list of tabs that its panels may be in
+_LONGEST = 80  # characters of a label
 _LABELS = "[role=tab], label"
 
 
@@ -25,7 +26,7 @@ def label_panels(tree: LexborHTMLParser) -> None:
         named = tabs.css(_LABELS) or [node for node in tabs.iter() if node.is_element_node]
         labels = [" ".join(label.text(deep=True).split()) for label in named]
         panels = _panels(tabs, len(labels))
-        if not panels or not all(labels):
+        if not panels or not all(0 < len(label) <= _LONGEST for label in labels):
             continue
         for label, panel in zip(labels, panels, strict=True):
             for attribute in ("hidden", "aria-hidden"):

@@ -20,6 +20,8 @@ a line has `_midline`."""
 Finish: TypeAlias = Callable[[Element, str, Tags], str]
 """From an element, the text its rule made of it, and what is around it, to the text that is taken."""
 
+_Escape: TypeAlias = Callable[[str, Tags], str]
+
 _HEADINGS = frozenset(f"h{level}" for level in range(1, 10))
 _CELLS = frozenset({"td", "th"})
 _CODE = frozenset({"pre", "code", "kbd", "samp"})
@@ -72,7 +74,7 @@ def walk(root: Element, rules: Rules, finish: Finish | None = None) -> str:
     is shared between elements and must not be changed. `finish` has the last word on each element's text.
     """
     inner: dict[tuple[Tags, str], Tags] = {}
-    rule_for = rules.get_conv_fn_cached
+    rule_for, escape, wraps = rules.get_conv_fn_cached, rules.escape, bool(rules.options["wrap"])
     frame = _Frame(root, frozenset(), _inside(frozenset(), root.name, inner), goes_on=False)
     stack: list[_Frame] = []
     while True:
@@ -82,10 +84,10 @@ def walk(root: Element, rules: Rules, finish: Finish | None = None) -> str:
             child = children[place]
             goes_on = frame.goes_on
             if pieces and (isinstance(child, str) or child.name not in _LINES):
-                goes_on = _stays_in_line(pieces[-1])
+                goes_on = pieces[-1][-1].isalnum() or _stays_in_line(pieces[-1])
             if isinstance(child, str):
                 around = _inside(inside, "_midline", inner) if goes_on else inside
-                piece = _text(child, element, place, around, rules)
+                piece = _text(child, element, place, around, escape, wraps)
             else:
                 child.place = place
                 within = child.children
@@ -99,7 +101,7 @@ def walk(root: Element, rules: Rules, finish: Finish | None = None) -> str:
                 around = inner.get((inside, child.name)) or _inside(inside, child.name, inner)
                 if goes_on and child.name not in _LINES:
                     around = _inside(around, "_midline", inner)
-                piece = _text(only, child, 0, around, rules) if only else ""
+                piece = _text(only, child, 0, around, escape, wraps) if only else ""
                 rule = rule_for(child.name)
                 if rule is not None:
                     piece = rule(child, piece, parent_tags=inside)
@@ -134,7 +136,7 @@ def _inside(around: Tags, name: str, known: dict[tuple[Tags, str], Tags]) -> Tag
     return found
 
 
-def _text(text: str, element: Element, place: int, inside: Tags, rules: Rules) -> str:
+def _text(text: str, element: Element, place: int, inside: Tags, escape: _Escape, wraps: bool) -> str:
     """A text with its white space as HTML means it, and escaped; "" for white space at the edge of a block."""
     children = element.children
     follows = precedes = element.name in _TRIMMED
@@ -147,12 +149,12 @@ def _text(text: str, element: Element, place: int, inside: Tags, rules: Rules) -
     if (follows or precedes) and text.isspace():
         return ""
     if "pre" not in inside:
-        if rules.options["wrap"]:
+        if wraps:
             text = _ANY_SPACE_RUN.sub(" ", text)
         elif "\n" in text or "  " in text or "\t" in text or "\r" in text:
             text = _LINE_END.sub("\n", _SPACE_RUN.sub(" ", text)) if _FOLDED.search(text) is not None else text
     if "_noformat" not in inside:
-        text = rules.escape(text, inside)
+        text = escape(text, inside)
     if follows:
         text = text.lstrip(_SPACES)
     return text.rstrip() if precedes else text

@@ -187,9 +187,14 @@ def test_white_space_between_the_items_of_a_menu_does_not_hide_it() -> None:
 
 def test_numbers_of_lines_beside_code_go_and_a_cell_of_numbers_stays() -> None:
     beside = "<table><tr><td><pre>41\n42\n43</pre></td><td><pre>a\nb\nc</pre></td></tr></table>"
+    one = "<table><tr><td><pre>\n\n7</pre></td><td><pre># File x\nd()</pre></td></tr></table>"
     alone = "<table><tr><td>42</td><td>words</td></tr></table>"
-    markdown = markdown_of(beside + alone)
+    given = "<tr><td><pre>90</pre></td><td><pre>91</pre></td></tr>"
+    given += "<tr><td><pre>70\n80</pre></td><td><pre>a\nb</pre></td></tr>"
+    markdown = markdown_of(f"{beside}{one}{alone}<table>{given}</table>")
     assert "41" not in markdown
+    assert "7\n" not in markdown
+    assert all(number in markdown for number in ("90", "70", "80"))
     assert "a\nb\nc" in markdown
     assert "42" in markdown
 
@@ -203,7 +208,7 @@ def test_a_term_that_links_to_itself_is_a_term() -> None:
 
 
 def test_of_an_image_and_its_copy_for_a_light_box_one_is_kept() -> None:
-    twice = "<p><label><img src=a.png alt=A><span><img src=a.png alt=A></span></label></p>"
+    twice = "<p><label><img src=a.png alt=A><span><img src=a.png alt=A><img src=a.png alt=A></span></label></p>"
     apart = "<p><img src=b.png alt=B> and again <img src=b.png alt=B></p>"
     markdown = markdown_of(twice + apart)
     assert (markdown.count("![A]"), markdown.count("![B]")) == (1, 2)
@@ -245,6 +250,12 @@ def test_tabs_inside_tabs_keep_their_own_labels() -> None:
     )
     outer = panels.format("Linux", "Mac", f"<div>{panels.format('A', 'B', 'a', 'b')}</div>", "m")
     assert "**Linux**\n\n**A**\n\na\n\n**B**\n\nb\n\n**Mac**\n\nm" in markdown_of(f"<div>{outer}</div>")
+
+
+def test_what_stands_before_panels_that_take_turns_is_no_list_of_labels_where_it_is_long() -> None:
+    slides = "<div><div aria-hidden=false>one</div><div aria-hidden=true>two</div></div>"
+    markdown = markdown_of(f"<div><div>{'Long words. ' * 9}</div><pre>code</pre></div>{slides}")
+    assert "```\ncode\n```" in markdown
 
 
 def test_a_list_of_tabs_without_as_many_panels_stays_as_it_is() -> None:
