@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypedDict, Unpack
 
-from chunking.blocks import Parsed, parse_markdown, parse_text
+from chunking.blocks import Parsed, parse_text
 from chunking.errors import InvalidOption, NotChunked, UnknownStrategy
 from chunking.markdown import MarkdownStrategy
 from chunking.models import Anchor, Chunk
+from chunking.parsing import parse_markdown
 from chunking.tokens import TokenCounter
 
 __all__ = ["ChunkOptions", "MDocument"]

@@ -4,10 +4,13 @@ ChunkingError
 ├── InvalidOption           an option is out of range or unknown (also a ValueError)
 │   └── UnknownStrategy     no strategy of that name; the message names the nearest
 ├── NotChunked              the chunks of a document were asked for before it was chunked
-└── VocabularyUnavailable   the token vocabulary is neither installed nor to be downloaded
+└── VocabularyUnavailable   the token vocabulary cannot be loaded
 """
 
-__all__ = ["ChunkingError", "InvalidOption", "NotChunked", "UnknownStrategy", "VocabularyUnavailable"]
+import difflib
+from collections.abc import Iterable
+
+__all__ = ["ChunkingError", "InvalidOption", "NotChunked", "UnknownStrategy", "VocabularyUnavailable", "nearest"]
 
 
 class ChunkingError(Exception):
@@ -27,4 +30,11 @@ class NotChunked(ChunkingError):
 
 
 class VocabularyUnavailable(ChunkingError):
-    """The vocabulary of the tokenizer could not be found or downloaded; the message says what to install."""
+    """The vocabulary of the tokenizer could not be loaded; the message says what to install."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A suggestion to end an error message with: the nearest known name, else all of them."""
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else f"; there is {', '.join(names)}"

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from chunking.blocks import Block, Parsed, covering
-from chunking.plain import plain_part, plain_text
 from chunking.tokens import TokenCounter
 from chunking.windows import CODE_BREAKS, ROW_BREAKS, TEXT_BREAKS, windows
 
@@ -18,7 +17,6 @@ __all__ = ["Piece", "Splitter"]
 _CODE = frozenset({"fence", "indented_code", "html", "front_matter"})
 _NEWLINE = re.compile(r"\r\n?|\n")
 _FENCE_MARK = re.compile(r"`{3,}|~{3,}")
-_QUOTE_MARKS = re.compile(r"^(?:[ \t]*>[ \t]?)+", re.MULTILINE)
 _NOTHING = (0, 0)
 
 
@@ -88,7 +86,7 @@ class Splitter:
         text_tokens = self.counter.count(text)
         if text_tokens > self.max_size:
             return None
-        plain = plain_text(block, self.parsed.references)
+        plain = self.parsed.plain(block)
         plain_tokens = text_tokens if plain == text else self.counter.count(plain)
         if plain_tokens > self.max_size:
             return None
@@ -180,7 +178,7 @@ class Splitter:
         rows = block.children
         body = rows[1].start if len(rows) > 1 else block.end
         header = source[block.start : body]
-        plain = plain_text(rows[0], self.parsed.references)
+        plain = self.parsed.plain(rows[0])
         half = self.max_size // 2
         if self.counter.count(header) > half or self.counter.count(plain) > half:
             return _Frame(headerless=True)
@@ -191,15 +189,7 @@ class Splitter:
         source = self.parsed.source
         end = block.end if end == frame.code_end else end
         prefix, suffix = _around(block, frame, start, end)
-        shown_from, shown_to = start, end
-        if block.kind == "fence" and frame.body:
-            shown_from = max(start, min(end, frame.body))
-            if block.closed and end == block.end:
-                shown_to = max(shown_from, _last_line_start(source, start, end))
-        part = source[shown_from:shown_to]
-        if block.kind in _CODE:
-            part = _QUOTE_MARKS.sub("", part) if _first_line(source, block).lstrip().startswith(">") else part
-        plain = plain_part(block.kind, part, self.parsed.references)
+        plain = self.parsed.shown.text(start, end)
         if prefix and frame.plain_prefix:
             plain = f"{frame.plain_prefix}\n{plain}"
         return f"{prefix}{source[start:end]}{suffix}", plain

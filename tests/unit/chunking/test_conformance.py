@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from selectolax.lexbor import LexborHTMLParser
 
-from chunking import Block, MDocument, Parsed, TiktokenCounter, parse_markdown, plain_text
+from chunking import Block, MDocument, Parsed, TiktokenCounter, parse_markdown
 
 Corpus = Callable[[str], Any]
 
@@ -25,7 +25,7 @@ def lines(text: str) -> str:
 
 def headings(parsed: Parsed) -> list[tuple[int, str]]:
     found = [block for block in walk(parsed.blocks) if block.kind == "heading"]
-    return [(block.level, " ".join(plain_text(block, parsed.references).split())) for block in found]
+    return [(block.level, " ".join(parsed.plain(block).split())) for block in found]
 
 
 @pytest.mark.promise("K5")
