@@ -3,6 +3,7 @@
 ChunkingError
 ├── InvalidOption           an option is out of range or unknown (also a ValueError)
 │   └── UnknownStrategy     no strategy of that name; the message names the nearest
+├── InvalidDocument         a text is no JSON, or of a kind that the strategy does not read (also a ValueError)
 ├── NotChunked              the chunks of a document were asked for before it was chunked
 └── VocabularyUnavailable   the token vocabulary cannot be loaded
 """
@@ -10,7 +11,15 @@ ChunkingError
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["ChunkingError", "InvalidOption", "NotChunked", "UnknownStrategy", "VocabularyUnavailable", "nearest"]
+__all__ = [
+    "ChunkingError",
+    "InvalidDocument",
+    "InvalidOption",
+    "NotChunked",
+    "UnknownStrategy",
+    "VocabularyUnavailable",
+    "nearest",
+]
 
 
 class ChunkingError(Exception):
@@ -23,6 +32,10 @@ class InvalidOption(ChunkingError, ValueError):
 
 class UnknownStrategy(InvalidOption):
     """There is no chunking strategy of that name; the message names the nearest one."""
+
+
+class InvalidDocument(ChunkingError, ValueError):
+    """A text is no JSON, or a strategy was given a kind of document that it does not read; the message says which."""
 
 
 class NotChunked(ChunkingError):

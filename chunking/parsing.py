@@ -166,9 +166,7 @@ class _Reader:
                 if line and _FRONT_MATTER_MARK.match(source[start:end].rstrip("\r\n")):
                     content = source[edges[0] : start].rstrip()
                     self.runs.show(content, edges[0], edges[0] + len(content))
-                    self.front_matter.append(
-                        Block("front_matter", 0, start + len(source[start:end].rstrip()), content)
-                    )
+                    self.front_matter.append(Block("front_matter", 0, start + len(source[start:end].rstrip()), content))
                     return end
         return int(mark)
 

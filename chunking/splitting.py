@@ -15,6 +15,7 @@ from chunking.windows import CODE_BREAKS, ROW_BREAKS, TEXT_BREAKS, windows
 __all__ = ["Piece", "Splitter"]
 
 _CODE = frozenset({"fence", "indented_code", "html", "front_matter"})
+_PROSE = frozenset({"paragraph", "text"})
 _NEWLINE = re.compile(r"\r\n?|\n")
 _FENCE_MARK = re.compile(r"`{3,}|~{3,}")
 _NOTHING = (0, 0)
@@ -32,6 +33,8 @@ class Piece:
     prefix: str = ""  # a repeated opening fence or table header; then nothing may stand before it
     suffix: str = ""  # a closing fence; then nothing may stand after it
     heading: bool = False
+    prose: bool = False  # a paragraph, or a part of one
+    inside: bool = False  # begins within a block
     headerless: bool = False  # a part of a table whose header is too long to be repeated
     languages: tuple[str, ...] = ()
 
@@ -91,8 +94,8 @@ class Splitter:
         if plain_tokens > self.max_size:
             return None
         return Piece(
-            block.start, block.end, plain, text_tokens, plain_tokens,
-            heading=block.kind == "heading", languages=tuple(dict.fromkeys(_languages(block))),
+            block.start, block.end, plain, text_tokens, plain_tokens, heading=block.kind == "heading",
+            prose=block.kind in _PROSE, languages=tuple(dict.fromkeys(_languages(block))),
         )  # fmt: skip
 
     def _cut(self, block: Block, crumb: int, lead: tuple[int, int]) -> Iterator[Piece]:
@@ -123,7 +126,8 @@ class Splitter:
             prefix, suffix = _around(block, frame, start, end)
             yield Piece(
                 start, end, plain, self.counter.count(text), self.counter.count(plain), prefix, suffix,
-                heading=False, headerless=frame.headerless, languages=languages,
+                prose=block.kind in _PROSE, inside=start > block.start, headerless=frame.headerless,
+                languages=languages,
             )  # fmt: skip
 
     def _room(self, crumb: int, frame: _Frame) -> int:

@@ -59,7 +59,9 @@ def test_a_part_of_a_block_shows_its_part_of_the_text(source: str, part: str, ex
     assert parse_markdown(source).shown.text(start, start + len(part)) == expected
 
 
-@pytest.mark.parametrize("source", ["a &amp; *b* [c](d) `e\nf` g", "> x\n>\n> - y *z*\n\n| a | b |\n|--|--|\n| 1 | |\n"])
+@pytest.mark.parametrize(
+    "source", ["a &amp; *b* [c](d) `e\nf` g", "> x\n>\n> - y *z*\n\n| a | b |\n|--|--|\n| 1 | |\n"]
+)
 def test_the_texts_of_adjoining_parts_are_the_whole_text(source: str) -> None:
     shown = parse_markdown(source).shown
     whole = shown.text(0, len(source))
