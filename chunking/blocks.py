@@ -67,4 +67,6 @@ def covering(blocks: Sequence[Block], start: int, end: int, source: str) -> Iter
     for index, block in enumerate(blocks):
         first = block.start if index else start
         stop = blocks[index + 1].start if index + 1 < len(blocks) else end
-        yield replace(block, start=first, end=first + len(source[first:stop].rstrip()))
+        end_here = first + len(source[first:stop].rstrip())
+        unchanged = first == block.start and end_here == block.end
+        yield block if unchanged else replace(block, start=first, end=end_here)

@@ -22,7 +22,7 @@ from chunking.parsing import parse_markdown
 from chunking.sections import section_tree
 from chunking.splitting import Piece, Splitter
 from chunking.strategy import PackingStrategy
-from chunking.tokens import TokenCounter
+from chunking.tokens import TokenCounter, fits
 from chunking.windows import SENTENCES
 
 __all__ = ["HEADER_OMITTED", "MarkdownStrategy"]
@@ -131,14 +131,14 @@ class _Writer:
         plain = _BLANK_LINE.join(filter(None, (piece.plain for piece in pieces)))
         if tail:
             plain = f"{self.parsed.shown.text(*tail)}{' ' if pieces[0].inside else _BLANK_LINE}{plain}"
-        text_tokens = pieces[0].text_tokens if len(pieces) == 1 and not tail else self.counter.count(text)
         embed_text, token_count = self._embedded(path, plain, text)
         languages = dict.fromkeys(language for piece in pieces for language in piece.languages)
         flags = {HEADER_OMITTED: True} if any(piece.headerless for piece in pieces) else {}
         chunk = Chunk(
             text, embed_text, token_count, path, languages=tuple(languages), span=(start, end), metadata=flags
         )
-        return chunk, max(token_count, text_tokens) > self.strategy.max_size
+        cap = self.strategy.max_size
+        return chunk, token_count > cap or not fits(self.counter, text, cap)
 
     def _embedded(self, path: Path, plain: str, text: str) -> tuple[str, int]:
         """Breadcrumb and plain text, exactly counted; the breadcrumb gives way where the cap demands it."""

@@ -18,7 +18,7 @@ Path = tuple[str, ...]
 
 @dataclass(slots=True)
 class Draft:
-    """Consecutive pieces that will be one chunk; the counts are sums, a little over the exact ones."""
+    """Consecutive pieces that will be one chunk; the counts are estimates, a little over the exact ones."""
 
     pieces: list[Piece]
     path: Path
@@ -58,9 +58,13 @@ class Packer:
         if last is None or not self._belongs(last, draft) or not self._fits(last, draft):
             packed.append(draft)
             return
+        text_tokens = self._text_tokens(last, draft)
+        if text_tokens > self.splitter.max_size:
+            packed.append(draft)
+            return
         last.path = _joined_path(last, draft)
         last.complete = draft.complete
-        last.text_tokens += self._gap(last, draft) + draft.text_tokens
+        last.text_tokens = text_tokens
         last.plain_tokens += 1 + draft.plain_tokens
         last.pieces.extend(draft.pieces)
 
@@ -70,16 +74,24 @@ class Packer:
         return last.only_headings or (last.complete and draft.complete)
 
     def _fits(self, last: Draft, draft: Draft) -> bool:
-        text = last.text_tokens + self._gap(last, draft) + draft.text_tokens
         plain = last.plain_tokens + 1 + draft.plain_tokens
-        if text > self.splitter.max_size:
+        if plain > self.splitter.max_size:
             return False
         if last.only_headings:
             # The breadcrumb gives way rather than part a heading from its text.
-            return plain <= self.splitter.max_size
+            return True
         plain += self.crumb_tokens(_joined_path(last, draft)) + 1
         small = min(last.plain_tokens, draft.plain_tokens) < self.min_size
         return plain <= (self.splitter.max_size if small else self.splitter.target_size)
+
+    def _text_tokens(self, last: Draft, draft: Draft) -> int:
+        """Tokens of both drafts as one text: a sum of estimates, counted exactly where that is over the cap."""
+        tokens = last.text_tokens + self._gap(last, draft) + draft.text_tokens
+        if tokens <= self.splitter.max_size:
+            return tokens
+        first, final = last.pieces[0], draft.pieces[-1]
+        source = self.splitter.parsed.source[first.start : final.end]
+        return self.splitter.counter.count(f"{first.prefix}{source}{final.suffix}")
 
     def _gap(self, last: Draft, draft: Draft) -> int:
         """Tokens for the blank lines between two drafts: few, unless somebody put thousands there."""

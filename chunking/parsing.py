@@ -64,10 +64,10 @@ def _parser() -> pyromark.Markdown:
     return pyromark.Markdown(options=pyromark.Options.ENABLE_TABLES)
 
 
-def _offsets(text: str, base: int) -> Callable[[int], int]:
-    """From a byte of the text to a character of the source, in which the text begins at `base`."""
-    if text.isascii():
-        return lambda place: place + base
+def _offsets(text: str, base: int) -> Callable[[int], int] | None:
+    """From a byte of the text to a character of the source, in which the text begins at `base`; None: the same."""
+    if text.isascii() and not base:
+        return None
     encoded = text.encode()
     firsts, lasts, characters = [0], [0], [0]
     for match in _NOT_ASCII.finditer(text):
@@ -170,10 +170,12 @@ class _Reader:
                     return end
         return int(mark)
 
-    def read(self, events: Iterable[tuple[Any, Any]], offset: Callable[[int], int]) -> None:
+    def read(self, events: Iterable[tuple[Any, Any]], offset: Callable[[int], int] | None) -> None:
         """Take in all events; what is open at the end is only the root."""
         for event, span in events:
-            start, end = offset(span["start"]), offset(span["end"])
+            start, end = span["start"], span["end"]
+            if offset:
+                start, end = offset(start), offset(end)
             if isinstance(event, str):
                 if event == "Rule":
                     self._begin("rule", start, end, None)

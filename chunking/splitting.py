@@ -28,7 +28,7 @@ class Piece:
     start: int
     end: int
     plain: str
-    text_tokens: int  # of prefix, source and suffix
+    text_tokens: int  # of prefix, source and suffix; where not near the cap, what they are hardly more than
     plain_tokens: int
     prefix: str = ""  # a repeated opening fence or table header; then nothing may stand before it
     suffix: str = ""  # a closing fence; then nothing may stand after it
@@ -86,12 +86,12 @@ class Splitter:
     def _whole(self, block: Block) -> Piece | None:
         """The block as one piece, or None where it alone is over the cap."""
         text = self.parsed.source[block.start : block.end]
-        text_tokens = self.counter.count(text)
-        if text_tokens > self.max_size:
-            return None
         plain = self.parsed.plain(block)
-        plain_tokens = text_tokens if plain == text else self.counter.count(plain)
-        if plain_tokens > self.max_size:
+        plain_tokens = self.counter.count(plain)
+        text_tokens = plain_tokens if plain == text else plain_tokens + 2 + max(0, len(text) - len(plain))
+        if text_tokens > self.max_size >= plain_tokens:
+            text_tokens = self.counter.count(text)
+        if max(plain_tokens, text_tokens) > self.max_size:
             return None
         return Piece(
             block.start, block.end, plain, text_tokens, plain_tokens, heading=block.kind == "heading",

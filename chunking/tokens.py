@@ -10,7 +10,7 @@ from typing import Literal, Protocol, cast
 
 from chunking.errors import InvalidOption, VocabularyUnavailable, nearest
 
-__all__ = ["ENCODINGS", "CharacterCounter", "EncodingName", "TiktokenCounter", "TokenCounter"]
+__all__ = ["ENCODINGS", "CharacterCounter", "EncodingName", "TiktokenCounter", "TokenCounter", "fits"]
 
 EncodingName = Literal["cl100k_base", "o200k_base"]
 ENCODINGS: tuple[EncodingName, ...] = ("cl100k_base", "o200k_base")
@@ -46,6 +46,13 @@ class TiktokenCounter:
             return tokenizer.count(text)
         except UnicodeEncodeError:
             return tokenizer.count(_SURROGATES.sub(_character, text))
+
+
+def fits(counter: TokenCounter, text: str, cap: int) -> bool:
+    """Whether a text has at most `cap` tokens. A token of tiktoken is a byte or more: short texts need no count."""
+    if isinstance(counter, TiktokenCounter) and len(text) <= cap and (text.isascii() or 4 * len(text) <= cap):
+        return True
+    return counter.count(text) <= cap
 
 
 class CharacterCounter:

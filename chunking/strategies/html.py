@@ -93,8 +93,8 @@ class _Section:
     parts: list[str] = field(default_factory=list)
 
     def text(self) -> str:
-        lines = (line.strip(" ") for line in "".join(self.parts).split("\n"))
-        return re.sub(r"\n{3,}", "\n\n", "\n".join(line.rstrip() for line in lines)).strip()
+        lines = (line.rstrip() for line in "".join(self.parts).split("\n"))
+        return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip("\n")
 
 
 @dataclass(slots=True)
@@ -132,7 +132,11 @@ class _Walk:
         tag = node.tag or ""
         if tag == "-text":
             text = node.text_content or ""
-            self.current.parts.append(text if self.inside_pre else _SPACE.sub(" ", text))
+            parts = self.current.parts
+            if not self.inside_pre:
+                text = _SPACE.sub(" ", text)
+                text = text.lstrip(" ") if not parts or parts[-1][-1:] in "\n\t " else text
+            parts.append(text)
             return
         self.anchor = (node.attributes.get("id") if tag != "html" else None) or self.anchor
         self.inside_pre += tag in ("pre", "textarea")

@@ -152,7 +152,7 @@ class _Writer:
     def _cut(self, path: tuple[str, ...], node: _Node, text: str) -> Iterator[Chunk]:
         """A string in parts under its keys; where those are too long, the text in pieces as it stands."""
         frame = self._size(path, _joined([replace(node, literal='""', value="")]))
-        if node.value is None or frame > self.strategy.max_size // 2:
+        if node.value is None or frame > self.strategy.max_size * 3 // 4:
             for start, end in self._windows(text, lambda part: self._size((), part)):
                 yield self._chunk((), text[start:end], {JSON_CUT: True})
             return

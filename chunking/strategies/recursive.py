@@ -21,6 +21,7 @@ Language = Literal[
 ]  # fmt: skip
 """A language that the recursive strategy has separators for."""
 
+_ABOVE = r"@|#|//|/\*|--|%"
 _TYPES = "class|struct|union|enum|interface|namespace"
 _DEFINITIONS: Mapping[Language, str] = MappingProxyType(
     {
@@ -84,8 +85,13 @@ class RecursiveStrategy(PackingStrategy):
     def _breaks(self) -> Sequence[Break]:
         if self.language is not None:
             words = _DEFINITIONS[self.language]
-            top, inner = re.compile(rf"\n(?={words})"), re.compile(rf"\n(?=[ \t]*(?:{words}))")
-            return (Break(top), Break(inner), BLANK_LINES, LINES, WORDS)
+            # A comment or decorator right above a definition belongs to it: the blank line before both is better.
+            patterns = (
+                rf"\n(?:[ \t]*\r?\n)+(?={_ABOVE}|{words})",
+                rf"\n(?:[ \t]*\r?\n)+(?=[ \t]*(?:{_ABOVE}|{words}))",
+                rf"\n(?={words})",
+            )
+            return (*(Break(re.compile(pattern)) for pattern in patterns), BLANK_LINES, LINES, WORDS)
         if self.separators is not None:
             return (*separator_breaks(self.separators, is_regex=self.is_separator_regex), WORDS)
         return (BLANK_LINES, LINES, SENTENCES, WORDS)
