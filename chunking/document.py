@@ -83,13 +83,13 @@ class MDocument:
         read such a document.
         """
         if strategy not in STRATEGIES:
-            raise UnknownStrategy(f"There is no chunking strategy {strategy!r}{nearest(strategy, STRATEGIES)}.")
+            raise UnknownStrategy(f"There is no chunking strategy {strategy!r}{nearest(strategy, STRATEGIES)}")
         chosen = STRATEGIES[strategy]
         self._check_kind(strategy, chosen)
         known = [option.name for option in fields(chosen)]
         for name in options:
             if name not in known:
-                raise InvalidOption(f"The {strategy} strategy has no option {name!r}{nearest(name, known)}.")
+                raise InvalidOption(f"The {strategy} strategy has no option {name!r}{nearest(name, known)}")
         return replace(self, chunks=tuple(chosen(**options).chunks(self.source)))
 
     def get_docs(self) -> list[Chunk]:

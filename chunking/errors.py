@@ -47,7 +47,7 @@ class VocabularyUnavailable(ChunkingError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """A suggestion to end an error message with: the nearest known name, else all of them."""
+    """The end of an error message: the nearest known name, else all of them."""
     names = list(known)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    return f"; did you mean {near[0]!r}?" if near else f"; there is {', '.join(names)}"
+    return f"; did you mean {near[0]!r}?" if near else f"; there is {', '.join(names)}."

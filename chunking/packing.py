@@ -130,5 +130,7 @@ class Packer:
 
 
 def _common_path(one: Path, other: Path) -> Path:
+    if one == other:
+        return one
     shared = takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))
     return tuple(heading for heading, _ in shared)

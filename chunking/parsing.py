@@ -55,7 +55,7 @@ def parse_markdown(source: str) -> Parsed:
     offset = _offsets(shown, body)
     reader.read(_parser().events_with_range(shown), offset)
     root = reader.stack[0]
-    blocks = reader.with_definitions(root.children, body, len(source))
+    blocks = reader.with_definitions(root.children, body if reader.front_matter else 0, len(source))
     return Parsed(source, (*reader.front_matter, *blocks), reader.runs.plain())
 
 
@@ -100,7 +100,9 @@ class _Runs:
         if self.tabs:
             self._add("\t" * self.tabs, start, start)
             self.tabs = 0
-        self._add(text, start, end)
+        self.starts.append(start)
+        self.ends.append(end)
+        self.texts.append(text)
         self.fresh = False
 
     def new_line(self, place: int) -> None:
@@ -173,37 +175,35 @@ class _Reader:
     def read(self, events: Iterable[tuple[Any, Any]], offset: Callable[[int], int] | None) -> None:
         """Take in all events; what is open at the end is only the root."""
         for event, span in events:
-            start, end = span["start"], span["end"]
-            if offset:
-                start, end = offset(start), offset(end)
-            if isinstance(event, str):
-                if event == "Rule":
-                    self._begin("rule", start, end, None)
-                    self._finish()
-                else:
-                    self._inline(" " if event == "SoftBreak" else "\n", start, end)
-                continue
-            ((name, value),) = event.items()
-            if name == "Start":
-                tag, detail = (value, None) if isinstance(value, str) else next(iter(value.items()))
-                if tag in _INLINE:
-                    self._reach(start, end)
-                elif tag == "TableCell":
-                    self._cell(start, end)
-                else:
-                    kind = "indented_code" if detail == "Indented" else _KINDS[tag]
-                    self._begin(kind, start, end, detail)
-            elif name == "End":
+            name, value = (event, "") if isinstance(event, str) else next(iter(event.items()))
+            if name == "End":
                 tag = value if isinstance(value, str) else next(iter(value))
                 if tag in _KINDS:
                     self._end_implied()
                     self._finish()
+                continue
+            start, end = span["start"], span["end"]
+            if offset:
+                start, end = offset(start), offset(end)
+            if name == "Text":
+                self._show(value, start, end)
+            elif name == "Start":
+                self._start(value, start, end)
+            elif name == "Code":
+                marks = (end - start - len(self.source[start:end].strip("`"))) // 2
+                self._reach(start, end)
+                self._show(value, start + marks, max(start + marks, end - marks))
             elif name == "Html":
                 self.stack[-1].raw.append((value, start))
             elif name == "InlineHtml":
-                self._inline("\n" if value[:3].lower() == "<br" else "", start, end)
+                self._reach(start, end)
+                if value[:3].lower() == "<br":
+                    self._show("\n", start, end)
+            elif name == "Rule":
+                self._begin("rule", start, end, None)
+                self._finish()
             else:
-                self._inline(value, start, end, code=name == "Code")
+                self._show(" " if name == "SoftBreak" else "\n", start, end)
 
     def with_definitions(self, blocks: Sequence[Block], start: int, end: int) -> list[Block]:
         """The blocks, and between them the lines that the parser tells nothing of: link reference definitions."""
@@ -244,26 +244,33 @@ class _Reader:
             top.end = top.last
             self._finish()
 
-    def _reach(self, start: int, end: int) -> _Open:
-        """The block that inline text belongs to, widened to hold it."""
-        if self.stack[-1].kind == "item":
-            self.runs.new_line(start)
-            self.stack.append(_Open("paragraph", start, end, "implied", len(self.runs.texts)))
+    def _start(self, value: Any, start: int, end: int) -> None:
+        tag, detail = (value, None) if isinstance(value, str) else next(iter(value.items()))
+        if tag in _INLINE:
+            self._reach(start, end)
+        elif tag == "TableCell":
+            self._cell(start, end)
+        else:
+            self._begin("indented_code" if detail == "Indented" else _KINDS[tag], start, end, detail)
+
+    def _reach(self, start: int, end: int) -> None:
+        """Widen the innermost block to hold inline text."""
         top = self.stack[-1]
+        if top.kind == "item":
+            self.runs.new_line(start)
+            top = _Open("paragraph", start, end, "implied", len(self.runs.texts))
+            self.stack.append(top)
         if top.first < 0:
             escaped = self.source[start - 1 : start] == "\\" and start > top.start
             top.first = start - escaped
-        top.last = max(top.last, end)
-        return top
+        if end > top.last:
+            top.last = end
 
-    def _inline(self, text: str, start: int, end: int, *, code: bool = False) -> None:
-        if self.stack[-1].kind not in ("fence", "indented_code"):
+    def _show(self, text: str, start: int, end: int) -> None:
+        top = self.stack[-1]
+        if top.first < 0 or end > top.last:
             self._reach(start, end)
-        if code:
-            marks = (end - start - len(self.source[start:end].strip("`"))) // 2
-            start, end = start + marks, end - marks
-        if text:
-            self.runs.show(text, start, max(start, end))
+        self.runs.show(text, start, end)
 
     def _cell(self, start: int, end: int) -> None:
         row = self.stack[-1]
@@ -287,10 +294,11 @@ class _Reader:
         source = self.source
         start = self._line(top.start)
         end = top.start + len(source[top.start : top.end].rstrip())
-        inline = _LINE_MARKS.sub("", source[top.first : top.last]) if top.first >= 0 else ""
         match top.kind:
+            case "paragraph":
+                return Block("paragraph", start, end, self._inline(top))
             case "heading":
-                return Block("heading", start, end, inline, level=int(top.detail["level"][1]))
+                return Block("heading", start, end, self._inline(top), level=int(top.detail["level"][1]))
             case "fence":
                 info = top.detail["Fenced"].split(maxsplit=1)
                 last = self._line(end - 1)
@@ -309,7 +317,12 @@ class _Reader:
             case "html":
                 return Block("html", start, end, "".join(line for line, _ in top.raw))
             case _:
-                return Block(top.kind, start, end, inline)
+                return Block(top.kind, start, end)
+
+    def _inline(self, top: _Open) -> str:
+        """The markdown of a heading or paragraph, without what stands before its lines."""
+        text = self.source[top.first : top.last] if top.first >= 0 else ""
+        return _LINE_MARKS.sub("", text) if "\n" in text or "\r" in text else text
 
     def _show_html(self, top: _Open) -> None:
         for text, start, end in visible(top.raw):

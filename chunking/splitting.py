@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from chunking.blocks import Block, Parsed, covering
-from chunking.tokens import TokenCounter
+from chunking.tokens import TokenCounter, surely_fits
 from chunking.windows import CODE_BREAKS, ROW_BREAKS, TEXT_BREAKS, windows
 
 __all__ = ["Piece", "Splitter"]
@@ -28,7 +28,7 @@ class Piece:
     start: int
     end: int
     plain: str
-    text_tokens: int  # of prefix, source and suffix; where not near the cap, what they are hardly more than
+    text_tokens: int  # of prefix, source and suffix; an estimate where they are surely under the cap
     plain_tokens: int
     prefix: str = ""  # a repeated opening fence or table header; then nothing may stand before it
     suffix: str = ""  # a closing fence; then nothing may stand after it
@@ -88,8 +88,11 @@ class Splitter:
         text = self.parsed.source[block.start : block.end]
         plain = self.parsed.plain(block)
         plain_tokens = self.counter.count(plain)
-        text_tokens = plain_tokens if plain == text else plain_tokens + 2 + max(0, len(text) - len(plain))
-        if text_tokens > self.max_size >= plain_tokens:
+        if plain == text:
+            text_tokens = plain_tokens
+        elif surely_fits(self.counter, text, self.max_size):
+            text_tokens = plain_tokens + 2 + max(0, len(text) - len(plain))
+        else:
             text_tokens = self.counter.count(text)
         if max(plain_tokens, text_tokens) > self.max_size:
             return None

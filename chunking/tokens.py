@@ -10,7 +10,7 @@ from typing import Literal, Protocol, cast
 
 from chunking.errors import InvalidOption, VocabularyUnavailable, nearest
 
-__all__ = ["ENCODINGS", "CharacterCounter", "EncodingName", "TiktokenCounter", "TokenCounter", "fits"]
+__all__ = ["ENCODINGS", "CharacterCounter", "EncodingName", "TiktokenCounter", "TokenCounter", "fits", "surely_fits"]
 
 EncodingName = Literal["cl100k_base", "o200k_base"]
 ENCODINGS: tuple[EncodingName, ...] = ("cl100k_base", "o200k_base")
@@ -37,7 +37,7 @@ class TiktokenCounter:
 
     def __init__(self, encoding: EncodingName = "cl100k_base") -> None:
         if encoding not in ENCODINGS:
-            raise InvalidOption(f"There is no encoding {encoding!r}{nearest(encoding, ENCODINGS)}.")
+            raise InvalidOption(f"There is no encoding {encoding!r}{nearest(encoding, ENCODINGS)}")
         self.encoding = encoding
 
     def count(self, text: str) -> int:
@@ -48,11 +48,14 @@ class TiktokenCounter:
             return tokenizer.count(_SURROGATES.sub(_character, text))
 
 
+def surely_fits(counter: TokenCounter, text: str, cap: int) -> bool:
+    """Whether a text has at most `cap` tokens for certain, without counting: one of tiktoken's is a byte or more."""
+    return isinstance(counter, TiktokenCounter) and len(text) <= cap and (text.isascii() or 4 * len(text) <= cap)
+
+
 def fits(counter: TokenCounter, text: str, cap: int) -> bool:
-    """Whether a text has at most `cap` tokens. A token of tiktoken is a byte or more: short texts need no count."""
-    if isinstance(counter, TiktokenCounter) and len(text) <= cap and (text.isascii() or 4 * len(text) <= cap):
-        return True
-    return counter.count(text) <= cap
+    """Whether a text has at most `cap` tokens."""
+    return surely_fits(counter, text, cap) or counter.count(text) <= cap
 
 
 class CharacterCounter:

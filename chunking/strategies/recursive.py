@@ -74,7 +74,7 @@ class RecursiveStrategy(PackingStrategy):
     def __post_init__(self) -> None:
         PackingStrategy.__post_init__(self)
         if self.language is not None and self.language not in LANGUAGES:
-            raise InvalidOption(f"There are no separators for the language {self.language!r}{self._hint()}.")
+            raise InvalidOption(f"There are no separators for the language {self.language!r}{self._hint()}")
         if self.language is not None and self.separators is not None:
             raise InvalidOption("Give separators or a language, not both.")
         self._breaks()

@@ -92,6 +92,7 @@ def fits(block: Block, source: str, cap: int) -> bool:
 @pytest.mark.promise("K1")
 @properties
 @given(source=DOCUMENTS, cap=CAPS, title=INLINE, target=st.sampled_from([None, 1, 40]))
+@example(source="\n```" + "þ" * 17 + "ᑝ" * 4 + "၀" * 5 + "ጩ" * 6 + "၀" * 5 + "၁", cap=100, title="a", target=None)
 @example(source="# " + "word " * 500 + "\n\n```" + "i" * 900 + "\nx\n```", cap=64, title="t" * 900, target=None)
 @example(source="`" * 4000 + "py\n" + "x\n" * 400, cap=64, title="", target=1)
 @example(source="> " * 3000 + "x", cap=64, title="", target=None)

@@ -267,8 +267,8 @@ def test_html_is_cut_at_chosen_headers_or_sections() -> None:
 
 MARKUP = st.sampled_from(
     ["<h1>", "</h1>", "<h2 id=a>", "</h2>", "<p>", "</p>", "<div>", "</div>", "<table>", "<tr>", "<td>", "</table>",
-     "<pre>", "</pre>", "<b>", "</b>", "<br>", "<li>", "<section>", "</section>", "<template>x</template>", "<script>x</script>",
-     "<title>t</title>", "<select><option>", "<svg><text>s</text></svg>", "<!-- c -->", "&amp;", "<textarea>"]
+     "<pre>", "</pre>", "<b>", "</b>", "<br>", "<li>", "<section>", "</section>", "<template>x</template>",
+     "<script>x</script>", "<title>t</title>", "<select><option>", "<svg><text>s</text></svg>", "<!-- c -->", "&amp;", "<textarea>"]
 )  # fmt: skip
 HTML = st.lists(st.one_of(MARKUP, st.text("ab <>é\n", max_size=30), st.just("word " * 90)), max_size=20).map("".join)
 
@@ -289,7 +289,9 @@ VALUES = st.recursive(
     st.one_of(
         st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(max_size=40), st.just(PROSE * 9)
     ),
-    lambda inner: st.one_of(st.lists(inner, max_size=5), st.dictionaries(st.text("abé\n", max_size=3), inner, max_size=5)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=5), st.dictionaries(st.text("abé\n", max_size=3), inner, max_size=5)
+    ),
     max_leaves=30,
 )  # fmt: skip
 
