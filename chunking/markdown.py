@@ -138,7 +138,8 @@ class _Writer:
             text, embed_text, token_count, path, languages=tuple(languages), span=(start, end), metadata=flags
         )
         cap = self.strategy.max_size
-        return chunk, token_count > cap or not fits(self.counter, text, cap)
+        alone = len(pieces) == 1 and not tail
+        return chunk, token_count > cap or not (alone or fits(self.counter, text, cap))
 
     def _embedded(self, path: Path, plain: str, text: str) -> tuple[str, int]:
         """Breadcrumb and plain text, exactly counted; the breadcrumb gives way where the cap demands it."""

@@ -110,19 +110,18 @@ class Packer:
         return plain <= (self.splitter.max_size if small else self.splitter.target_size)
 
     def _text_tokens(self, last: Draft, draft: Draft) -> int:
-        """Tokens of both drafts as one text: a sum of estimates, counted exactly where that is over the cap."""
-        tokens = last.text_tokens + self._gap(last, draft) + draft.text_tokens
-        if tokens <= self.splitter.max_size:
-            return tokens
-        first, final = last.pieces[0], draft.pieces[-1]
-        source = self.splitter.parsed.source[first.start : final.end]
-        return self.splitter.counter.count(f"{first.prefix}{source}{final.suffix}")
+        """Tokens of both drafts as one text, a little over the exact number; pieces are counted once it matters."""
+        gap = self._gap(last, draft)
+        if last.text_tokens + gap + draft.text_tokens > self.splitter.max_size:
+            for one in (last, draft):
+                one.text_tokens += sum(map(self.splitter.count, one.pieces))
+        return last.text_tokens + gap + draft.text_tokens
 
     def _gap(self, last: Draft, draft: Draft) -> int:
         """Tokens for the blank lines between two drafts: few, unless somebody put thousands there."""
         start, end = last.pieces[-1].end, draft.pieces[0].start
         if end - start <= 8:
-            return 2
+            return 1
         return 1 + self.splitter.counter.count(self.splitter.parsed.source[start:end])
 
     def _joined_path(self, last: Draft, draft: Draft) -> Path:

@@ -21,15 +21,19 @@ _FENCE_MARK = re.compile(r"`{3,}|~{3,}")
 _NOTHING = (0, 0)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Piece:
-    """A span of the source that stays together, and what must be written around it to make it whole again."""
+    """A span of the source that stays together, and what must be written around it to make it whole again.
+
+    Alone it is under the cap, as text and as plain text.
+    """
 
     start: int
     end: int
     plain: str
     text_tokens: int  # of prefix, source and suffix; an estimate where they are surely under the cap
     plain_tokens: int
+    counted: bool = True  # text_tokens is exact
     prefix: str = ""  # a repeated opening fence or table header; then nothing may stand before it
     suffix: str = ""  # a closing fence; then nothing may stand after it
     heading: bool = False
@@ -72,6 +76,17 @@ class Splitter:
             if piece is not None and piece.heading and piece.text_tokens < self.max_size // 2:
                 lead = (piece.text_tokens + 1, piece.plain_tokens + 1)
 
+    def count(self, piece: Piece) -> int:
+        """Count the text of a piece where that was not done; how much more it is than was thought."""
+        if piece.counted:
+            return 0
+        thought = piece.text_tokens
+        piece.text_tokens = self.counter.count(
+            f"{piece.prefix}{self.parsed.source[piece.start : piece.end]}{piece.suffix}"
+        )
+        piece.counted = True
+        return piece.text_tokens - thought
+
     def _pieces(self, block: Block, crumb: int, lead: tuple[int, int]) -> Iterator[Piece]:
         whole = self._whole(block)
         if whole is not None:
@@ -88,16 +103,17 @@ class Splitter:
         text = self.parsed.source[block.start : block.end]
         plain = self.parsed.plain(block)
         plain_tokens = self.counter.count(plain)
+        counted = plain == text or not surely_fits(self.counter, text, self.max_size)
         if plain == text:
             text_tokens = plain_tokens
-        elif surely_fits(self.counter, text, self.max_size):
-            text_tokens = plain_tokens + 2 + max(0, len(text) - len(plain))
-        else:
+        elif counted:
             text_tokens = self.counter.count(text)
+        else:
+            text_tokens = plain_tokens + 2 + max(0, len(text) - len(plain))
         if max(plain_tokens, text_tokens) > self.max_size:
             return None
         return Piece(
-            block.start, block.end, plain, text_tokens, plain_tokens, heading=block.kind == "heading",
+            block.start, block.end, plain, text_tokens, plain_tokens, counted, heading=block.kind == "heading",
             prose=block.kind in _PROSE, languages=tuple(dict.fromkeys(_languages(block))),
         )  # fmt: skip
 
@@ -128,7 +144,7 @@ class Splitter:
             text, plain = self._rendered(block, frame, start, end)
             prefix, suffix = _around(block, frame, start, end)
             yield Piece(
-                start, end, plain, self.counter.count(text), self.counter.count(plain), prefix, suffix,
+                start, end, plain, self.counter.count(text), self.counter.count(plain), True, prefix, suffix,
                 prose=block.kind in _PROSE, inside=start > block.start, headerless=frame.headerless,
                 languages=languages,
             )  # fmt: skip
