@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar, Literal
 
 from chunking.errors import InvalidOption, nearest
 from chunking.models import Chunk, Kind, Source
@@ -53,7 +53,7 @@ _DEFINITIONS: Mapping[Language, str] = MappingProxyType(
         "ts": "export|import|interface|type|enum|namespace|abstract|class|(?:async )?function|const|let|var",
     }
 )
-LANGUAGES: Sequence[str] = get_args(Language)
+LANGUAGES: Sequence[str] = tuple(_DEFINITIONS)
 """The languages whose separators are known."""
 
 
