@@ -186,7 +186,8 @@ class _Reader:
             if offset:
                 start, end = offset(start), offset(end)
             if name == "Text":
-                self._show(value, start, end)
+                if self.stack[-1].kind != "html":  # there it is the rest of a tab before a line
+                    self._show(value, start, end)
             elif name == "Start":
                 self._start(value, start, end)
             elif name == "Code":

@@ -80,7 +80,7 @@ class RecursiveStrategy(PackingStrategy):
         self._breaks()
 
     def chunks(self, source: Source) -> list[Chunk]:
-        return Slicer(source, self, self._breaks(), SENTENCES).chunks()
+        return Slicer(source, self, self._breaks(), LINES if self.language else SENTENCES).chunks()
 
     def _breaks(self) -> Sequence[Break]:
         if self.language is not None:

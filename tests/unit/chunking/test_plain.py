@@ -78,3 +78,15 @@ def test_pathological_markup_is_rendered_in_time(text: str) -> None:
 
 def test_letters_that_change_their_length_in_lower_case_do_not_shift_what_is_cut_out() -> None:
     assert rendered("<p>İİİ</p><!-- x --><b>kept</b>") == ["İİİkept"]
+
+
+def test_a_tab_before_a_line_of_html_in_a_list_is_no_text() -> None:
+    assert rendered("1. <pre>a\n\tb\n") == ["1. a\nb"]
+
+
+@pytest.mark.parametrize(
+    "source", ["1. <pre>a\n\tb\n", "-\t\tcode\n\n\t\tmore\n", "> \tx\n>\t\ty\n", "[a]: b\n- [^1]: n\nx"]
+)
+def test_visible_text_is_in_the_order_of_the_source(source: str) -> None:
+    starts = list(parse_markdown(source).shown.starts)
+    assert starts == sorted(starts)

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from itertools import pairwise
 
 import pytest
@@ -15,10 +16,17 @@ from chunking import (
     LANGUAGES,
     STRATEGIES,
     CharacterCounter,
+    CharacterOptions,
     Chunk,
+    HtmlOptions,
     InvalidDocument,
     InvalidOption,
+    JsonOptions,
+    MarkdownOptions,
     MDocument,
+    PackingOptions,
+    RecursiveOptions,
+    SentenceOptions,
     TiktokenCounter,
 )
 from chunking.strategies.json import JSON_CUT
@@ -358,6 +366,17 @@ def test_keys_that_are_too_long_to_be_repeated_are_cut_and_flagged() -> None:
 def test_what_is_no_json_is_an_error(source: str) -> None:
     with pytest.raises(InvalidDocument, match="JSON"):
         MDocument.from_json(source).chunk("json")
+
+
+def test_the_types_of_the_options_are_those_of_the_strategies() -> None:
+    typed = {
+        "markdown": MarkdownOptions, "recursive": RecursiveOptions, "character": CharacterOptions,
+        "token": PackingOptions, "sentence": SentenceOptions, "html": HtmlOptions, "json": JsonOptions,
+        "latex": PackingOptions,
+    }  # fmt: skip
+    assert typed.keys() == STRATEGIES.keys()
+    for name, strategy in STRATEGIES.items():
+        assert {option.name for option in fields(strategy)} == typed[name].__annotations__.keys(), name
 
 
 # What is wrong is named
