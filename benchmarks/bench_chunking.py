@@ -264,24 +264,26 @@ def judge(page: Page, pieces: Sequence[Piece], cap: int, score: Score) -> None:
 
 
 def measure(pages: Sequence[Page], cap: int, rounds: int) -> Iterator[tuple[str, Score]]:
-    """Every splitter at one cap; the rounds of all of them take turns."""
+    """Every splitter at one cap; the rounds of all of them take turns, each made anew, since some keep counts."""
     size = sum(len(page.markdown.encode()) for page in pages) / 1e6
-    made = []
-    for name, make in SPLITTERS:
-        try:
-            made.append((name, *make(cap), Score()))
-        except ImportError as error:
-            print(f"{name} is left out: {error}", file=sys.stderr)
+    scores: dict[str, Score] = {}
     for _ in range(rounds):
-        for _, cut, _, score in made:
+        for name, make in SPLITTERS:
+            try:
+                cut, _ = make(cap)
+            except ImportError as error:
+                print(f"{name} is left out: {error}", file=sys.stderr)
+                continue
             began = time.process_time()
             for page in pages:
                 cut(page)
-            score.speeds.append(size / (time.process_time() - began))
-    for name, _, split, score in made:
-        for page in pages:
-            judge(page, split(page), cap, score)
-        yield name, score
+            scores.setdefault(name, Score()).speeds.append(size / (time.process_time() - began))
+    for name, make in SPLITTERS:
+        if name in scores:
+            _, split = make(cap)
+            for page in pages:
+                judge(page, split(page), cap, scores[name])
+            yield name, scores[name]
 
 
 def row(name: str, score: Score) -> str:
