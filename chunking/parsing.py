@@ -28,6 +28,7 @@ _NO_CHARACTER = re.compile(r"[\0\ud800-\udfff]")
 _FRONT_MATTER_MARK = re.compile(r"---[ \t]*\Z")
 _LINE_MARKS = re.compile(r"(?<=[\r\n])[ \t>]+")
 _NUMBER = re.compile(r"\d{1,9}[.)]")
+_BREAK = re.compile(r"<br[\s/>]", re.IGNORECASE)
 _FOOTNOTE = re.compile(r"[ \t>]*\[\^")
 _INLINE = frozenset({"Emphasis", "Strong", "Strikethrough", "Link", "Image"})
 _KINDS: Mapping[str, BlockKind] = MappingProxyType(
@@ -198,7 +199,7 @@ class _Reader:
                 self.stack[-1].raw.append((value, start))
             elif name == "InlineHtml":
                 self._reach(start, end)
-                if value[:3].lower() == "<br":
+                if _BREAK.match(value):
                     self._show("\n", start, end)
             elif name == "Rule":
                 self._begin("rule", start, end, None)

@@ -21,6 +21,7 @@ def rendered(source: str) -> list[str]:
         ("[![badge](https://b.example)](https://l.example)", "badge"),
         ("<https://x.example/>", "https://x.example/"),
         ("H<sub>2</sub>O<br>next<!-- no -->", "H2O\nnext"),
+        ("git switch <branch> or<BR/>git", "git switch  or\ngit"),
         ("soft\nbreak  \nhard\\\nbreak", "soft break\nhard\nbreak"),
         ("[js](javascript:alert(1))", "js"),
         ("Setext *title*\n===", "Setext title"),
