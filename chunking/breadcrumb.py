@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from chunking.windows import longest_start
 
-__all__ = ["SEPARATOR", "breadcrumb", "heading_label"]
+__all__ = ["SEPARATOR", "breadcrumb", "heading_label", "under"]
 
 SEPARATOR = " > "
 _LONGEST_LABEL = 500  # characters; a heading of many thousands would be repeated on every chunk below it
@@ -14,6 +14,11 @@ def heading_label(text: str) -> str:
     """A heading or term in one line, cut at 500 characters."""
     label = " ".join(text.split())
     return label if len(label) <= _LONGEST_LABEL else label[: _LONGEST_LABEL - 1].rstrip() + "…"
+
+
+def under(crumb: str, text: str) -> str:
+    """A text under its breadcrumb; either may be empty."""
+    return f"{crumb}\n\n{text}" if crumb and text else crumb or text
 
 
 def breadcrumb(title: str, headings: Sequence[str], room: int, count: Callable[[str], int]) -> str:

@@ -1,72 +1,96 @@
 """`MDocument`: a text with its metadata and anchors, cut into chunks by a named strategy."""
 
-import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TypedDict, Unpack
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal, Unpack, overload
 
-from chunking.blocks import Parsed, parse_markdown, parse_text
-from chunking.errors import InvalidOption, NotChunked, UnknownStrategy
-from chunking.markdown import MarkdownStrategy
-from chunking.models import Anchor, Chunk
-from chunking.tokens import TokenCounter
+from chunking.errors import InvalidDocument, InvalidOption, NotChunked, UnknownStrategy, nearest
+from chunking.models import Anchor, Chunk, Kind, Source
+from chunking.options import (
+    CharacterOptions,
+    HtmlOptions,
+    JsonOptions,
+    MarkdownOptions,
+    PackingOptions,
+    RecursiveOptions,
+    SentenceOptions,
+)
+from chunking.strategies import STRATEGIES
+from chunking.strategy import Strategy
 
-__all__ = ["ChunkOptions", "MDocument"]
+__all__ = ["MDocument"]
 
-_STRATEGIES = ("markdown",)
-
-
-class ChunkOptions(TypedDict, total=False):
-    """What `MDocument.chunk` can be told; sizes are tokens."""
-
-    max_size: int  # cap of `text` and of `embed_text`; default 8190, at least 64
-    target_size: int | None  # what packing aims for; default None: the cap
-    min_size: int  # a chunk below it may grow over the target; default 0
-    include_breadcrumb: bool  # title and headings in `embed_text`; default True
-    counter: TokenCounter  # default: tiktoken's cl100k_base
+_FACTORIES: tuple[tuple[Kind, str], ...] = (
+    ("markdown", "from_markdown"), ("text", "from_text"), ("html", "from_html"), ("json", "from_json"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class MDocument:
     """A document on its way to chunks: `MDocument.from_markdown(md, {...}).chunk(...).get_docs()`.
 
-    Immutable: `chunk` returns a new document. Make one with `from_markdown` or `from_text`.
+    Immutable: `chunk` returns a new document. Make one with `from_markdown`, `from_text`, `from_html` or `from_json`.
+    The metadata is copied onto each chunk, and its `title` heads the breadcrumb.
     """
 
-    parsed: Parsed
-    metadata: Mapping[str, object] = field(default_factory=dict)
-    anchors: Sequence[Anchor] = ()
+    source: Source
     chunks: tuple[Chunk, ...] | None = None
 
     @classmethod
     def from_markdown(
         cls, markdown: str, metadata: Mapping[str, object] | None = None, anchors: Sequence[Anchor] = ()
     ) -> "MDocument":
-        """A markdown document.
-
-        `metadata` is copied onto each chunk, and its `title` heads the breadcrumb; `anchors` are tuples
-        (offset in the markdown, id, heading level or None, term).
-        """
-        return cls(parse_markdown(markdown), dict(metadata or {}), tuple(anchors))
+        """A markdown document. `anchors` are tuples (offset in the markdown, id, heading level or None, term)."""
+        return cls(_source(markdown, "markdown", metadata, anchors))
 
     @classmethod
     def from_text(
         cls, text: str, metadata: Mapping[str, object] | None = None, anchors: Sequence[Anchor] = ()
     ) -> "MDocument":
         """A plain text: paragraphs parted by blank lines, nothing in it is markup."""
-        return cls(parse_text(text), dict(metadata or {}), tuple(anchors))
+        return cls(_source(text, "text", metadata, anchors))
 
-    def chunk(self, strategy: str = "markdown", **options: Unpack[ChunkOptions]) -> "MDocument":
-        """The same document with its chunks. `UnknownStrategy` or `InvalidOption` name what was meant."""
-        if strategy not in _STRATEGIES:
-            hint = _nearest(strategy, _STRATEGIES)
-            raise UnknownStrategy(f"There is no chunking strategy {strategy!r}{hint}.")
-        known = tuple(ChunkOptions.__annotations__)
+    @classmethod
+    def from_html(cls, html: str, metadata: Mapping[str, object] | None = None) -> "MDocument":
+        """An HTML page, for the strategies html, recursive and token. `ingest.html_to_markdown` keeps more of it."""
+        return cls(_source(html, "html", metadata, ()))
+
+    @classmethod
+    def from_json(cls, text: str, metadata: Mapping[str, object] | None = None) -> "MDocument":
+        """A JSON document, for the strategies json, recursive and token."""
+        return cls(_source(text, "json", metadata, ()))
+
+    @overload
+    def chunk(self, strategy: Literal["markdown"] = "markdown", **options: Unpack[MarkdownOptions]) -> "MDocument": ...
+    @overload
+    def chunk(self, strategy: Literal["recursive"], **options: Unpack[RecursiveOptions]) -> "MDocument": ...
+    @overload
+    def chunk(self, strategy: Literal["character"], **options: Unpack[CharacterOptions]) -> "MDocument": ...
+    @overload
+    def chunk(self, strategy: Literal["sentence"], **options: Unpack[SentenceOptions]) -> "MDocument": ...
+    @overload
+    def chunk(self, strategy: Literal["token", "latex"], **options: Unpack[PackingOptions]) -> "MDocument": ...
+    @overload
+    def chunk(self, strategy: Literal["html"], **options: Unpack[HtmlOptions]) -> "MDocument": ...
+    @overload
+    def chunk(self, strategy: Literal["json"], **options: Unpack[JsonOptions]) -> "MDocument": ...
+    @overload
+    def chunk(self, strategy: str, **options: object) -> "MDocument": ...
+    def chunk(self, strategy: str = "markdown", **options: Any) -> "MDocument":
+        """The same document with its chunks.
+
+        `UnknownStrategy` and `InvalidOption` name what was meant; `InvalidDocument` where the strategy does not
+        read such a document.
+        """
+        if strategy not in STRATEGIES:
+            raise UnknownStrategy(f"There is no chunking strategy {strategy!r}{nearest(strategy, STRATEGIES)}")
+        chosen = STRATEGIES[strategy]
+        self._check_kind(strategy, chosen)
+        known = [option.name for option in fields(chosen)]
         for name in options:
             if name not in known:
-                raise InvalidOption(f"The {strategy} strategy has no option {name!r}{_nearest(name, known)}.")
-        chunks = MarkdownStrategy(**options).chunks(self.parsed, self.anchors, self.metadata)
-        return replace(self, chunks=tuple(chunks))
+                raise InvalidOption(f"The {strategy} strategy has no option {name!r}{nearest(name, known)}")
+        return replace(self, chunks=tuple(chosen(**options).chunks(self.source)))
 
     def get_docs(self) -> list[Chunk]:
         """The chunks in order; `NotChunked` where `chunk` was not called."""
@@ -74,8 +98,18 @@ class MDocument:
             raise NotChunked("This document has no chunks yet: call get_docs on what .chunk(...) returns.")
         return list(self.chunks)
 
+    def _check_kind(self, strategy: str, chosen: type[Strategy]) -> None:
+        kind = self.source.kind
+        if kind in chosen.reads:
+            return
+        if strategy == "markdown" and kind == "html":
+            remedy = "turn the page into markdown with ingest.html_to_markdown first"
+        else:
+            makers = [name for known, name in _FACTORIES if known in chosen.reads]
+            usable = [name for name, other in STRATEGIES.items() if kind in other.reads]
+            remedy = f"make the document with {' or '.join(makers)}, or use {', '.join(usable)}"
+        raise InvalidDocument(f"The {strategy} strategy does not read {kind}: {remedy}.")
 
-def _nearest(name: str, known: Sequence[str]) -> str:
-    """A suggestion to end an error message with: the nearest known name, else all of them."""
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"; did you mean {near[0]!r}?" if near else f"; there is {', '.join(known)}"
+
+def _source(text: str, kind: Kind, metadata: Mapping[str, object] | None, anchors: Sequence[Anchor]) -> Source:
+    return Source(text, kind, dict(metadata or {}), tuple(sorted(anchors, key=lambda anchor: anchor[0])))

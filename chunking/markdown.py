@@ -8,76 +8,72 @@
 No character is dropped and none is counted more than a fixed number of times, so the work is linear.
 """
 
-from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
-from chunking.blocks import Parsed
-from chunking.breadcrumb import breadcrumb
+from chunking.blocks import Parsed, parse_text
+from chunking.breadcrumb import breadcrumb, under
 from chunking.errors import InvalidOption
-from chunking.models import Anchor, Chunk
+from chunking.models import Chunk, Kind, Source
+from chunking.overlap import repeated
 from chunking.packing import Packer, Path
+from chunking.parsing import parse_markdown
 from chunking.sections import section_tree
 from chunking.splitting import Piece, Splitter
-from chunking.tokens import TiktokenCounter, TokenCounter
+from chunking.strategy import PackingStrategy
+from chunking.tokens import TokenCounter, fits
+from chunking.windows import SENTENCES
 
-__all__ = ["HEADER_OMITTED", "MIN_CAP", "MarkdownStrategy"]
-
-MIN_CAP = 64
-"""The smallest `max_size` in tokens: below it there is no room for breadcrumb, fence and text."""
+__all__ = ["HEADER_OMITTED", "MarkdownStrategy"]
 
 HEADER_OMITTED = "table_header_omitted"
 """Metadata key, True on a part of a table whose header row is too long to be repeated (promise K3)."""
 
+_BLANK_LINE = "\n\n"
 
-@dataclass(frozen=True, slots=True)
-class MarkdownStrategy:
-    """Cuts along headings, anchored items and blocks. All sizes are tokens of `counter`.
+Span = tuple[int, int]
 
-    `max_size` is the cap of `text` and of `embed_text`; `target_size` is what packing aims for (None: the
-    cap); a chunk below `min_size` may grow over the target rather than stay small. `InvalidOption` on sizes
-    that cannot be kept.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarkdownStrategy(PackingStrategy):
+    """Cuts along headings, anchored items and blocks; a plain text along paragraphs.
+
+    A chunk below `min_size` may grow over the target rather than stay small. An overlap repeats whole sentences,
+    and never what stands under another heading.
     """
 
-    counter: TokenCounter = field(default_factory=TiktokenCounter)
-    max_size: int = 8190
-    target_size: int | None = None
+    reads: ClassVar[frozenset[Kind]] = frozenset({"markdown", "text"})
+
     min_size: int = 0
-    include_breadcrumb: bool = True
 
     def __post_init__(self) -> None:
-        if self.max_size < MIN_CAP:
-            raise InvalidOption(f"max_size is {self.max_size}; it must be at least {MIN_CAP} tokens.")
-        if not 1 <= self.target <= self.max_size:
-            raise InvalidOption(f"target_size is {self.target}; it must be from 1 to max_size ({self.max_size}).")
+        PackingStrategy.__post_init__(self)
         if not 0 <= self.min_size <= self.target:
             raise InvalidOption(f"min_size is {self.min_size}; it must be from 0 to the target ({self.target}).")
 
-    @property
-    def target(self) -> int:
-        """What packing aims for, in tokens."""
-        return self.max_size if self.target_size is None else self.target_size
-
-    def chunks(self, parsed: Parsed, anchors: Sequence[Anchor], metadata: Mapping[str, object]) -> list[Chunk]:
-        """The chunks of a parsed document, in order; none for a document without a non-space character."""
-        title = metadata.get("title")
-        writer = _Writer(self, parsed, title if isinstance(title, str) else "")
-        splitter = Splitter(parsed, self.counter, self.max_size, self.target)
+    def chunks(self, source: Source) -> list[Chunk]:
+        parsed = parse_markdown(source.text) if source.kind == "markdown" else parse_text(source.text)
+        counter = self.counting()
+        writer = _Writer(self, parsed, source.title, counter)
+        # Room for what is repeated, where no block needs the whole cap.
+        room = self.max_size - self.overlap - 2 * bool(self.overlap)
+        splitter = Splitter(parsed, counter, self.max_size, min(self.target, room))
         packer = Packer(splitter, self.min_size, writer.crumb_tokens)
-        places = sorted((anchor for anchor in anchors if anchor[1]), key=lambda anchor: anchor[0])
-        offsets = [offset for offset, *_ in places]
         chunks: list[Chunk] = []
-        for draft in packer.drafts(section_tree(parsed, anchors)):
-            for written in writer.written(draft.pieces, draft.path):
-                before = bisect_right(offsets, _first_character(parsed.source, written.span))
+        before: tuple[Piece, Path] | None = None
+        for draft in packer.drafts(section_tree(parsed, source.anchors)):
+            tail = writer.tail(before, draft.pieces[0], draft.path) if before and self.overlap else None
+            for written in writer.written(draft.pieces, draft.path, tail):
                 chunks.append(
                     replace(
                         written,
-                        anchor=places[before - 1][1] if before else None,
+                        anchor=source.anchor_at(written.span),
                         position=len(chunks),
-                        metadata={**metadata, **written.metadata},
+                        metadata={**source.metadata, **written.metadata},
                     )
                 )
+            before = draft.pieces[-1], draft.path
         return chunks
 
 
@@ -88,6 +84,7 @@ class _Writer:
     strategy: MarkdownStrategy
     parsed: Parsed
     title: str
+    counter: TokenCounter
     _crumbs: dict[Path, tuple[str, int]] = field(default_factory=dict)
 
     def crumb_tokens(self, path: Path) -> int:
@@ -97,47 +94,64 @@ class _Writer:
     def _crumb(self, path: Path) -> tuple[str, int]:
         if path not in self._crumbs:
             line = self._fitted(path, self.strategy.max_size // 4)
-            self._crumbs[path] = line, self.strategy.counter.count(line)
+            self._crumbs[path] = line, self.counter.count(line)
         return self._crumbs[path]
 
     def _fitted(self, path: Path, room: int) -> str:
         if not self.strategy.include_breadcrumb:
             return ""
-        return breadcrumb(self.title, path, room, self.strategy.counter.count)
+        return breadcrumb(self.title, path, room, self.counter.count)
 
-    def written(self, pieces: Sequence[Piece], path: Path) -> Iterator[Chunk]:
+    def tail(self, before: tuple[Piece, Path], first: Piece, path: Path) -> Span | None:
+        """The sentences that a chunk repeats from the one before; none across a heading, code or a table."""
+        last, last_path = before
+        if path != last_path or first.heading or first.prefix or not last.prose:
+            return None
+        span = last.start, last.end
+        place = repeated(self.parsed.source, span, first.start, SENTENCES, self.strategy.overlap, self.counter)
+        return (place, last.end) if place < last.end else None
+
+    def written(self, pieces: Sequence[Piece], path: Path, tail: Span | None = None) -> Iterator[Chunk]:
         """One chunk of all the pieces, or several where their exact count is over the cap."""
-        start, end = pieces[0].start, pieces[-1].end
-        text = f"{pieces[0].prefix}{self.parsed.source[start:end]}{pieces[-1].suffix}"
-        plain = "\n\n".join(filter(None, (piece.plain for piece in pieces)))
-        embed_text, token_count = self._embedded(path, plain, text)
-        cap = self.strategy.max_size
-        if len(pieces) > 1 and (token_count > cap or self.strategy.counter.count(text) > cap):
+        chunk, over = self._chunk(pieces, path, tail)
+        if over and tail:
+            chunk, over = self._chunk(pieces, path, None)
+        if over and len(pieces) > 1:
             middle = len(pieces) // 2
             yield from self.written(pieces[:middle], path)
             yield from self.written(pieces[middle:], path)
-            return
+        else:
+            yield chunk
+
+    def _chunk(self, pieces: Sequence[Piece], path: Path, tail: Span | None) -> tuple[Chunk, bool]:
+        """The pieces as a chunk, and whether it is over the cap."""
+        source = self.parsed.source
+        start, end = pieces[0].start, pieces[-1].end
+        text = f"{pieces[0].prefix}{source[tail[0] if tail else start : end]}{pieces[-1].suffix}"
+        plain = _BLANK_LINE.join(filter(None, (piece.plain for piece in pieces)))
+        if tail:
+            plain = f"{self.parsed.shown.text(*tail)}{' ' if pieces[0].inside else _BLANK_LINE}{plain}"
+        embed_text, token_count = self._embedded(path, plain, text)
         languages = dict.fromkeys(language for piece in pieces for language in piece.languages)
         flags = {HEADER_OMITTED: True} if any(piece.headerless for piece in pieces) else {}
-        yield Chunk(text, embed_text, token_count, path, languages=tuple(languages), span=(start, end), metadata=flags)
+        chunk = Chunk(
+            text, embed_text, token_count, path, languages=tuple(languages), span=(start, end), metadata=flags
+        )
+        cap = self.strategy.max_size
+        alone = len(pieces) == 1 and not tail
+        return chunk, token_count > cap or not (alone or fits(self.counter, text, cap))
 
     def _embedded(self, path: Path, plain: str, text: str) -> tuple[str, int]:
         """Breadcrumb and plain text, exactly counted; the breadcrumb gives way where the cap demands it."""
-        count = self.strategy.counter.count
+        count = self.counter.count
         line = self._crumb(path)[0]
         body = plain or ("" if line else text)
-        embed_text = "\n\n".join(filter(None, (line, body)))
+        embed_text = under(line, body)
         tokens = count(embed_text)
         room = self.strategy.max_size - count(body) - 2 if tokens > self.strategy.max_size else 0
         while tokens > self.strategy.max_size and line:
             line = self._fitted(path, room)
-            embed_text = "\n\n".join(filter(None, (line, body)))
+            embed_text = under(line, body)
             tokens = count(embed_text)
             room -= 1 + room // 4
         return embed_text, tokens
-
-
-def _first_character(source: str, span: tuple[int, int]) -> int:
-    """Offset of the first non-space character of a chunk."""
-    start, end = span
-    return end - len(source[start:end].lstrip())

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from chunking.blocks import Block, Parsed, covering
 from chunking.breadcrumb import heading_label
 from chunking.models import Anchor
-from chunking.plain import plain_inline
 
 __all__ = ["Section", "section_tree"]
 
@@ -48,7 +47,7 @@ def section_tree(parsed: Parsed, anchors: Sequence[Anchor]) -> Section:
         if block.kind == "heading":
             while open_headings[-1].level >= block.level:
                 open_headings.pop()
-            current = _opened(open_headings[-1], plain_inline(block.content, parsed.references), block.level)
+            current = _opened(open_headings[-1], parsed.plain(block), block.level)
             open_headings.append(current)
             current.blocks.append(block)
             continue

@@ -9,31 +9,36 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from chunking.blocks import Block, Parsed, covering
-from chunking.plain import plain_part, plain_text
-from chunking.tokens import TokenCounter
+from chunking.tokens import TokenCounter, surely_fits
 from chunking.windows import CODE_BREAKS, ROW_BREAKS, TEXT_BREAKS, windows
 
 __all__ = ["Piece", "Splitter"]
 
 _CODE = frozenset({"fence", "indented_code", "html", "front_matter"})
+_PROSE = frozenset({"paragraph", "text"})
 _NEWLINE = re.compile(r"\r\n?|\n")
 _FENCE_MARK = re.compile(r"`{3,}|~{3,}")
-_QUOTE_MARKS = re.compile(r"^(?:[ \t]*>[ \t]?)+", re.MULTILINE)
 _NOTHING = (0, 0)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Piece:
-    """A span of the source that stays together, and what must be written around it to make it whole again."""
+    """A span of the source that stays together, and what must be written around it to make it whole again.
+
+    Alone it is under the cap, as text and as plain text.
+    """
 
     start: int
     end: int
     plain: str
-    text_tokens: int  # of prefix, source and suffix
+    text_tokens: int  # of prefix, source and suffix; an estimate where they are surely under the cap
     plain_tokens: int
+    counted: bool = True  # text_tokens is exact
     prefix: str = ""  # a repeated opening fence or table header; then nothing may stand before it
     suffix: str = ""  # a closing fence; then nothing may stand after it
     heading: bool = False
+    prose: bool = False  # a paragraph, or a part of one
+    inside: bool = False  # begins within a block
     headerless: bool = False  # a part of a table whose header is too long to be repeated
     languages: tuple[str, ...] = ()
 
@@ -71,6 +76,17 @@ class Splitter:
             if piece is not None and piece.heading and piece.text_tokens < self.max_size // 2:
                 lead = (piece.text_tokens + 1, piece.plain_tokens + 1)
 
+    def count(self, piece: Piece) -> int:
+        """Count the text of a piece where that was not done; how much more it is than was thought."""
+        if piece.counted:
+            return 0
+        thought = piece.text_tokens
+        piece.text_tokens = self.counter.count(
+            f"{piece.prefix}{self.parsed.source[piece.start : piece.end]}{piece.suffix}"
+        )
+        piece.counted = True
+        return piece.text_tokens - thought
+
     def _pieces(self, block: Block, crumb: int, lead: tuple[int, int]) -> Iterator[Piece]:
         whole = self._whole(block)
         if whole is not None:
@@ -85,16 +101,20 @@ class Splitter:
     def _whole(self, block: Block) -> Piece | None:
         """The block as one piece, or None where it alone is over the cap."""
         text = self.parsed.source[block.start : block.end]
-        text_tokens = self.counter.count(text)
-        if text_tokens > self.max_size:
-            return None
-        plain = plain_text(block, self.parsed.references)
-        plain_tokens = text_tokens if plain == text else self.counter.count(plain)
-        if plain_tokens > self.max_size:
+        plain = self.parsed.plain(block)
+        plain_tokens = self.counter.count(plain)
+        counted = plain == text or not surely_fits(self.counter, text, self.max_size)
+        if plain == text:
+            text_tokens = plain_tokens
+        elif counted:
+            text_tokens = self.counter.count(text)
+        else:
+            text_tokens = plain_tokens + 2 + max(0, len(text) - len(plain))
+        if max(plain_tokens, text_tokens) > self.max_size:
             return None
         return Piece(
-            block.start, block.end, plain, text_tokens, plain_tokens,
-            heading=block.kind == "heading", languages=tuple(dict.fromkeys(_languages(block))),
+            block.start, block.end, plain, text_tokens, plain_tokens, counted, heading=block.kind == "heading",
+            prose=block.kind in _PROSE, languages=tuple(dict.fromkeys(_languages(block))),
         )  # fmt: skip
 
     def _cut(self, block: Block, crumb: int, lead: tuple[int, int]) -> Iterator[Piece]:
@@ -124,8 +144,9 @@ class Splitter:
             text, plain = self._rendered(block, frame, start, end)
             prefix, suffix = _around(block, frame, start, end)
             yield Piece(
-                start, end, plain, self.counter.count(text), self.counter.count(plain), prefix, suffix,
-                heading=False, headerless=frame.headerless, languages=languages,
+                start, end, plain, self.counter.count(text), self.counter.count(plain), True, prefix, suffix,
+                prose=block.kind in _PROSE, inside=start > block.start, headerless=frame.headerless,
+                languages=languages,
             )  # fmt: skip
 
     def _room(self, crumb: int, frame: _Frame) -> int:
@@ -180,7 +201,7 @@ class Splitter:
         rows = block.children
         body = rows[1].start if len(rows) > 1 else block.end
         header = source[block.start : body]
-        plain = plain_text(rows[0], self.parsed.references)
+        plain = self.parsed.plain(rows[0])
         half = self.max_size // 2
         if self.counter.count(header) > half or self.counter.count(plain) > half:
             return _Frame(headerless=True)
@@ -191,15 +212,7 @@ class Splitter:
         source = self.parsed.source
         end = block.end if end == frame.code_end else end
         prefix, suffix = _around(block, frame, start, end)
-        shown_from, shown_to = start, end
-        if block.kind == "fence" and frame.body:
-            shown_from = max(start, min(end, frame.body))
-            if block.closed and end == block.end:
-                shown_to = max(shown_from, _last_line_start(source, start, end))
-        part = source[shown_from:shown_to]
-        if block.kind in _CODE:
-            part = _QUOTE_MARKS.sub("", part) if _first_line(source, block).lstrip().startswith(">") else part
-        plain = plain_part(block.kind, part, self.parsed.references)
+        plain = self.parsed.shown.text(start, end)
         if prefix and frame.plain_prefix:
             plain = f"{frame.plain_prefix}\n{plain}"
         return f"{prefix}{source[start:end]}{suffix}", plain

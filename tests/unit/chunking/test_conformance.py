@@ -1,12 +1,14 @@
 """Blocks and chunks against the examples of the CommonMark and GFM specifications, and 120 documents."""
 
+import hashlib
+import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
 from selectolax.lexbor import LexborHTMLParser
 
-from chunking import Block, MDocument, Parsed, TiktokenCounter, parse_markdown, plain_text
+from chunking import Block, MDocument, Parsed, TiktokenCounter, parse_markdown
 
 Corpus = Callable[[str], Any]
 
@@ -25,7 +27,7 @@ def lines(text: str) -> str:
 
 def headings(parsed: Parsed) -> list[tuple[int, str]]:
     found = [block for block in walk(parsed.blocks) if block.kind == "heading"]
-    return [(block.level, " ".join(plain_text(block, parsed.references).split())) for block in found]
+    return [(block.level, " ".join(parsed.plain(block).split())) for block in found]
 
 
 @pytest.mark.promise("K5")
@@ -93,3 +95,43 @@ def test_the_documents_are_cut_under_the_cap_and_nothing_is_lost(corpus: Corpus,
             assert source[position : chunk.span[0]].strip() == ""
             position = chunk.span[1]
         assert source[position:].strip() == "", document["name"]
+
+
+def specification(examples: Sequence[dict[str, Any]]) -> str:
+    """The specifications' examples in the form of their text: sections, and each example in a fence of its own."""
+    parts = ["# Specification"]
+    section = ""
+    for example in examples:
+        if example["section"] != section:
+            section = example["section"]
+            parts.append(f"## {section}")
+        parts.append(f"### Example {example['example']}")
+        parts.append(f"{'`' * 32} example\n{example['markdown']}.\n{example['html']}{'`' * 32}")
+    return "\n\n".join(parts)
+
+
+@pytest.mark.promise("K6")
+@pytest.mark.parametrize(
+    ("cap", "chunks", "largest", "digest"),
+    [(256, 225, 192, "b721526461ec714b"), (1024, 61, 678, "078adcbc84a8081d"), (8190, 7, 4245, "a3e15d16f02b787c")],
+)
+def test_the_text_of_the_specifications_is_cut_into_these_chunks(
+    corpus: Corpus, cap: int, chunks: int, largest: int, digest: str
+) -> None:
+    source = specification(corpus("md_spec_examples.json"))
+    found = MDocument.from_markdown(source, {"title": "CommonMark"}).chunk(max_size=cap).get_docs()
+    written = json.dumps([[chunk.span, chunk.headings, chunk.text, chunk.embed_text] for chunk in found])
+    seen = (len(found), max(chunk.token_count for chunk in found), hashlib.sha256(written.encode()).hexdigest()[:16])
+    assert seen == (chunks, largest, digest)
+
+
+@pytest.mark.promise("K2", "K5")
+@pytest.mark.parametrize("cap", [256, 1024, 8190])
+def test_every_example_and_heading_of_the_specifications_is_whole_in_a_chunk(corpus: Corpus, cap: int) -> None:
+    source = specification(corpus("md_spec_examples.json"))
+    texts = [chunk.text for chunk in MDocument.from_markdown(source).chunk(max_size=cap).get_docs()]
+    blocks = [block for block in parse_markdown(source).blocks if block.kind in ("fence", "heading")]
+    assert len(blocks) > 1300
+    for block in blocks:
+        text = source[block.start : block.end]
+        assert any(text in chunk for chunk in texts) or COUNT(text) > cap

@@ -73,7 +73,7 @@ def test_a_cap_below_64_is_an_error(cap: int) -> None:
         ({"min_size": -1}, "min_size is -1"),
         ({"target_size": 100, "min_size": 101}, "min_size is 101.*100"),
         ({"maxsize": 100}, "no option 'maxsize'; did you mean 'max_size'"),
-        ({"zzz": 1}, "no option 'zzz'; there is max_size, target_size"),
+        ({"zzz": 1}, "no option 'zzz'; there is max_size, include_breadcrumb"),
     ],
 )
 def test_a_wrong_option_is_named_with_what_is_allowed(options: dict[str, object], message: str) -> None:

@@ -289,3 +289,23 @@ def test_no_character_is_counted_more_than_a_fixed_number_of_times(unit: str, ti
 def test_another_counter_is_one_method() -> None:
     parts = chunks(PROSE * 20, 100, counter=CharacterCounter())
     assert all(len(part.text) <= 100 and part.token_count == len(part.embed_text) for part in parts)
+
+
+def test_a_line_before_the_first_heading_goes_with_what_follows_under_its_headings() -> None:
+    source = f"A title\n\n## One\n\n{PROSE * 6}\n\n## Two\n\n{PROSE * 20}"
+    first = chunks(source, 128, min_size=20)[0]
+    assert first.text.startswith("A title\n\n## One\n\nEvery")
+    assert first.headings == ("One",)
+    assert chunks(source, 128)[0].headings == ()
+
+
+def test_the_end_of_a_section_that_is_too_small_takes_a_block_from_the_chunk_before() -> None:
+    source = "# A\n\n" + "\n\n".join([PROSE.strip()] * 8) + "\n\nThe end."
+    assert [chunk.token_count for chunk in chunks(source, 100)] == [92, 5]
+    assert [chunk.token_count for chunk in chunks(source, 100, min_size=10)] == [81, 16]
+
+
+def test_a_small_section_is_not_joined_to_the_end_of_another_one() -> None:
+    source = f"# T\n\n## One\n\n{PROSE * 20}\n\n## Two\n\nsmall\n\n## Three\n\n{PROSE * 20}"
+    alone = [chunk for chunk in chunks(source, 128, min_size=20) if "small" in chunk.text]
+    assert [(chunk.text, chunk.headings) for chunk in alone] == [("## Two\n\nsmall", ("T", "Two"))]

@@ -93,3 +93,14 @@ def test_a_good_guess_takes_few_probes() -> None:
 
     longest_start(0, 100_000, fits, guess=990)
     assert len(probes) <= 4
+
+
+def test_what_is_handed_out_fits_also_where_a_shorter_text_counts_for_more() -> None:
+    source = "abc def ghijklmn opq"
+
+    def fits(start: int, end: int) -> bool:
+        return end - start <= 10 and end - start != 7
+
+    spans = list(windows(source, (0, len(source)), fits, fits, tuple(TEXT_BREAKS)))
+    assert all(fits(start, end) for start, end in spans)
+    assert "".join(source[start:end] for start, end in spans).replace(" ", "") == source.replace(" ", "")
