@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TypedDict
 
 from chunking.strategies.recursive import Language
-from chunking.tokens import EncodingName, TokenCounter
+from chunking.tokens import TokenCounter
 
 __all__ = [
     "CharacterOptions",
@@ -23,7 +23,7 @@ class ChunkOptions(TypedDict, total=False):
 
     max_size: int  # cap of `text` and of `embed_text`; default 8190, at least 64
     include_breadcrumb: bool  # title and headings in `embed_text`; default True
-    encoding: EncodingName  # of tiktoken; default cl100k_base
+    encoding: str  # one of tiktoken's; default cl100k_base
     counter: TokenCounter  # counts instead of an encoding
 
 

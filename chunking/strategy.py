@@ -7,7 +7,7 @@ from typing import ClassVar
 from chunking.breadcrumb import breadcrumb
 from chunking.errors import InvalidOption
 from chunking.models import Chunk, Kind, Source
-from chunking.tokens import EncodingName, TiktokenCounter, TokenCounter
+from chunking.tokens import TiktokenCounter, TokenCounter
 
 __all__ = ["MIN_CAP", "PackingStrategy", "Strategy"]
 
@@ -27,7 +27,7 @@ class Strategy(ABC):
 
     max_size: int = 8190
     include_breadcrumb: bool = True
-    encoding: EncodingName = "cl100k_base"
+    encoding: str = "cl100k_base"
     counter: TokenCounter | None = None
 
     def __post_init__(self) -> None:

