@@ -22,6 +22,7 @@ _LANGUAGES = frozenset(
         *("javascript", "json", "jsx", "julia", "kotlin", "latex", "lisp", "lua", "makefile", "matlab", "nginx"),
         *("objc", "ocaml", "perl", "php", "powershell", "protobuf", "python", "ruby", "rust", "scala", "scheme"),
         *("scss", "shell", "sql", "swift", "toml", "tsx", "typescript", "xml", "yaml", "zig"),
+        *("js", "py", "rb", "rs", "sh", "ts", "yml"),
     }
 )
 _BRUSH = re.compile(r"\bbrush:\s*")  # SyntaxHighlighter writes a blank
@@ -54,6 +55,10 @@ _SAME_LANGUAGE = MappingProxyType(
         "js": "javascript",
         "cjs": "javascript",
         "mjs": "javascript",
+        "rb": "ruby",
+        "rs": "rust",
+        "ts": "typescript",
+        "yml": "yaml",
     }
 )
 

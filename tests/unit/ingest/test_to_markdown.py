@@ -142,6 +142,7 @@ JEKYLL = """<div class="language-ruby highlighter-rouge"><div class="highlight">
         ('<div class="highlight highlight-source-js"><pre>x = 1</pre></div>', "javascript"),
         ('<pre class="src src-sql">x = 1</pre>', "sql"),
         ('<pre data-lang="go">x = 1</pre>', "go"),
+        ('<pre><code class="ts">x = 1</code></pre>', "typescript"),
         ('<pre class="highlighted"><code class="language-text">x = 1</code></pre>', ""),
         ("<pre>x = 1</pre>", ""),
     ],
