@@ -3,7 +3,7 @@
 Debian's python3.11-doc is served on loopback by a thread of this process, with validators, and crawled by the command
 line into an embedded Postgres: once into an empty store, then again, `--rounds` times. Processor time is that of the
 crawl's processes and of the server's; the site's is not counted. It says more than the wall clock on a machine that has
-other work. Starting the command, which every crawl pays once, is told apart (`syncline --version`).
+other work. Starting the command, which every crawl pays once, is told apart (`syncline --help`).
 
 Worse would be more processor time a page, or an unchanged crawl of more than a tenth of a first one. Prints a table.
 """
@@ -87,7 +87,7 @@ def measure(db: Path, rounds: int, limit: int, embedder: str) -> tuple[int, list
     words = ("crawl", serve(), "--db", os.fspath(db), "--embedder", embedder, "--limit", str(limit), "--json")
     starts, first, again, pages = list[Cost](), list[Cost](), list[Cost](), 0
     for _ in range(rounds):
-        starts.append(run(status.process, "--version")[0])
+        starts.append(run(status.process, "--help")[0])
         with psycopg.connect(status.url) as connection:
             connection.execute("DROP SCHEMA IF EXISTS syncline CASCADE")
         for costs, outcome in ((first, "stored"), (again, "unchanged")):
