@@ -96,15 +96,16 @@ class Chromium:
         from playwright.async_api import async_playwright
 
         await self._end()
-        self._driver = await async_playwright().start()
-        self._browser = await self._driver.chromium.launch(
-            executable_path=self._program,
-            args=FLAGS,
-            chromium_sandbox=not (hasattr(os, "geteuid") and os.geteuid() == 0),
-            handle_sigint=False,  # Ctrl-C ends the crawl, which ends the browser
-            timeout=1000 * _START_SECONDS,
-        )
-        self._folders = await _folders(self._browser)
+        async with asyncio.timeout(2 * _START_SECONDS):  # only the launch has a limit of its own
+            self._driver = await async_playwright().start()
+            self._browser = await self._driver.chromium.launch(
+                executable_path=self._program,
+                args=FLAGS,
+                chromium_sandbox=not (hasattr(os, "geteuid") and os.geteuid() == 0),
+                handle_sigint=False,  # Ctrl-C ends the crawl, which ends the browser
+                timeout=1000 * _START_SECONDS,
+            )
+            self._folders = await _folders(self._browser)
         return self._browser
 
     async def _end(self) -> None:
@@ -149,4 +150,7 @@ def _why(error: Exception) -> str:
         return "its sandbox does not work here (it needs user namespaces that are open to this account)"
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     first = lines[0].partition(": ")[2] or lines[0] if lines else type(error).__name__
-    return "it ended at once: run it by hand to see why" if "has been closed" in first else first
+    if "has been closed" not in first:
+        return first
+    # Its socket is in the temporary folder, and the path of a socket has at most some 100 bytes.
+    return "it ended at once: run it by hand to see why, or give TMPDIR a shorter path"

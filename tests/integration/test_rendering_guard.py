@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -233,6 +234,13 @@ def descendants(of: int) -> dict[int, str]:
     return found
 
 
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """An empty folder. Chromium has a socket in its temporary folder, and the path of one has at most 107 bytes."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
 def browsers() -> dict[int, str]:
     """The processes of browsers, and of what drives them."""
     signs = ("--user-data-dir", "run-driver")
@@ -282,9 +290,9 @@ class Killing(FakeFetcher):
     ],
 )
 def test_a_browser_that_crashes_fails_the_page_and_the_next_one_is_rendered(
-    chromium: Path, which: str, said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    chromium: Path, which: str, said: str, monkeypatch: pytest.MonkeyPatch, short_path: Path
 ) -> None:
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(short_path))
     fetcher = Killing(which)
 
     async def main() -> str:
@@ -301,7 +309,7 @@ def test_a_browser_that_crashes_fails_the_page_and_the_next_one_is_rendered(
     assert "again" in asyncio.run(main())
     assert fetcher.killed
     assert wait_until(lambda: not browsers())
-    assert list(tmp_path.iterdir()) == []
+    assert list(short_path.iterdir()) == []
 
 
 def test_a_browser_that_crashes_again_and_again_is_given_up(chromium: Path) -> None:
@@ -320,10 +328,10 @@ def test_a_browser_that_crashes_again_and_again_is_given_up(chromium: Path) -> N
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_crawl_that_is_over_has_ended_its_browser(
-    chromium: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    chromium: Path, monkeypatch: pytest.MonkeyPatch, short_path: Path
 ) -> None:
     monkeypatch.setenv("SYNCLINE_CHROMIUM", str(chromium))
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(short_path))
     site = FakeFetcher({PAGE: "<div id=root></div><script>root.append('Made by a script.')</script>"})
 
     async def main() -> tuple[bool, dict[int, str]]:
@@ -332,15 +340,15 @@ def test_a_crawl_that_is_over_has_ended_its_browser(
         return isinstance(page, CrawledPage) and page.rendered, browsers()
 
     assert asyncio.run(main()) == (True, {})
-    assert list(tmp_path.iterdir()) == []
+    assert list(short_path.iterdir()) == []
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("when", ["starting", "rendering", "hanging"])
 def test_a_cancelled_crawl_ends_the_browser_and_its_files(
-    chromium: Path, when: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    chromium: Path, when: str, monkeypatch: pytest.MonkeyPatch, short_path: Path
 ) -> None:
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(short_path))
 
     async def main() -> dict[int, str]:
         asked = asyncio.Event()
@@ -359,7 +367,9 @@ def test_a_cancelled_crawl_ends_the_browser_and_its_files(
         if when == "starting":
             await asyncio.to_thread(wait_until, browsers)
         else:
-            await asked.wait()
+            waiting = asyncio.create_task(asked.wait())
+            await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            assert asked.is_set(), task.exception()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -367,7 +377,7 @@ def test_a_cancelled_crawl_ends_the_browser_and_its_files(
         return browsers()
 
     assert asyncio.run(main()) == {}
-    assert list(tmp_path.iterdir()) == []
+    assert list(short_path.iterdir()) == []
 
 
 CHILD = """
@@ -394,15 +404,15 @@ asyncio.run(main())
 
 @pytest.mark.promise("C10")
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_a_killed_crawl_leaves_neither_processes_nor_files(chromium: Path, tmp_path: Path) -> None:
+def test_a_killed_crawl_leaves_neither_processes_nor_files(chromium: Path, short_path: Path) -> None:
     command = [sys.executable, "-c", CHILD, str(chromium)]
-    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    environment = {**os.environ, "TMPDIR": str(short_path)}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "asked\n"
         left = descendants(process.pid)
         assert any("--user-data-dir" in command for command in left.values())
-        assert list(tmp_path.iterdir()) != []
+        assert list(short_path.iterdir()) != []
         process.kill()
     assert wait_until(lambda: not any(map(alive, left)))
-    assert wait_until(lambda: list(tmp_path.iterdir()) == [])
+    assert wait_until(lambda: list(short_path.iterdir()) == [])
