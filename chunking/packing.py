@@ -137,18 +137,22 @@ class Packer:
 
     def _plain_fits(self, last: Draft, draft: Draft) -> bool:
         cap, target = self.splitter.max_size, self.splitter.target_size
-        # The breadcrumb gives way rather than part a heading from its text.
-        crumb = 0 if last.only_headings else 1 + cap // 4
-        room = cap if last.only_headings else target
+        if last.only_headings:  # the breadcrumb gives way rather than part a heading from its text
+            return self._plain_within(last, draft, cap)
+        if last.plain_tokens + draft.plain_tokens + 2 + cap // 4 <= target:
+            return True  # whatever the breadcrumb is
+        crumb = 1 + self.crumb_tokens(self._joined_path(last, draft))
+        if self._plain_within(last, draft, target - crumb):
+            return True
+        return self._plain_within(last, draft, cap - crumb) and (self._small(last) or self._small(draft))
+
+    def _plain_within(self, last: Draft, draft: Draft, room: int) -> bool:
+        """Whether both have at most that many plain tokens; they are counted where that is not known."""
         for one in (last, draft):
-            if last.plain_tokens + 1 + draft.plain_tokens + crumb <= room:
+            if last.plain_tokens + 1 + draft.plain_tokens <= room:
                 return True
             self._count_plain(one)
-        plain = last.plain_tokens + 1 + draft.plain_tokens
-        if last.only_headings or plain > cap:
-            return plain <= cap
-        plain += 1 + self.crumb_tokens(self._joined_path(last, draft))
-        return plain <= target or (plain <= cap and (self._small(last) or self._small(draft)))
+        return last.plain_tokens + 1 + draft.plain_tokens <= room
 
     def _gap(self, last: Draft, draft: Draft) -> int:
         """Tokens for the blank lines between two drafts: few, unless somebody put thousands there."""
