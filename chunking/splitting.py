@@ -137,9 +137,9 @@ class Splitter:
         """
         if lead is None:
             return 0, 0
-        self.count_text(lead)
-        self.count_plain(lead)
-        tokens = lead.text_tokens + 1, lead.plain_tokens + 1
+        # What stands in the piece is the packer's, which has summed it already.
+        text = self.parsed.source[lead.start : lead.end]
+        tokens = self.counter.count(text) + 1, self.counter.count(lead.plain) + 1
         return tokens if opening + max(tokens) <= self.max_size // 2 else (0, 0)
 
     def _cut(self, block: Block, crumb: Callable[[], int], lead: Piece | None) -> Iterator[Piece]:
