@@ -114,7 +114,9 @@ class _Writer:
             chunk, over = self._chunk(pieces, path, None)
         if over:
             middle = len(pieces) // 2
-            halves = (pieces[:middle], pieces[middle:]) if middle else [[part] for part in self.splitter.parts(pieces[0])]
+            halves = (
+                (pieces[:middle], pieces[middle:]) if middle else [[part] for part in self.splitter.parts(pieces[0])]
+            )
             for half in halves:
                 self.write(half, path)
             if halves:

@@ -189,9 +189,7 @@ class _Reader:
                     return end
         return int(mark)
 
-    def read(
-        self, events: Iterable[tuple[Any, Any]], places: Callable[[int, int], tuple[int, int]] | None
-    ) -> None:
+    def read(self, events: Iterable[tuple[Any, Any]], places: Callable[[int, int], tuple[int, int]] | None) -> None:
         """Take in all events; what is open at the end is only the root."""
         for event, span in events:
             if isinstance(event, str):
