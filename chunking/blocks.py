@@ -1,8 +1,8 @@
 """What a document is made of: blocks with exact character spans, and the text that a reader sees at each place."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 from chunking.plain import Plain
 
@@ -14,8 +14,7 @@ BlockKind = Literal[
 ]  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):
     """One block of a document, from the start of its first line to its last non-space character.
 
     `content` is the block's own text without what its containers put before each line: inline markdown of a
@@ -69,4 +68,4 @@ def covering(blocks: Sequence[Block], start: int, end: int, source: str) -> Iter
         stop = blocks[index + 1].start if index + 1 < len(blocks) else end
         end_here = first + len(source[first:stop].rstrip())
         unchanged = first == block.start and end_here == block.end
-        yield block if unchanged else replace(block, start=first, end=end_here)
+        yield block if unchanged else block._replace(start=first, end=end_here)

@@ -1,7 +1,8 @@
 """The breadcrumb: which title and headings a chunk stands under, in one line that has its own budget."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
+from chunking.tokens import TokenCounter, fits
 from chunking.windows import longest_start
 
 __all__ = ["SEPARATOR", "breadcrumb", "heading_label", "under"]
@@ -21,7 +22,7 @@ def under(crumb: str, text: str) -> str:
     return f"{crumb}\n\n{text}" if crumb and text else crumb or text
 
 
-def breadcrumb(title: str, headings: Sequence[str], room: int, count: Callable[[str], int]) -> str:
+def breadcrumb(title: str, headings: Sequence[str], room: int, counter: TokenCounter) -> str:
     """`title > h1 > h2` in at most `room` tokens: outer parts give way first, then the end of the last one.
 
     A part that repeats the one before is written once, and so is an h1 that the title begins or ends with
@@ -33,13 +34,13 @@ def breadcrumb(title: str, headings: Sequence[str], room: int, count: Callable[[
             parts.append(part)
     for outer in range(len(parts)):
         line = SEPARATOR.join(parts[outer:])
-        if count(line) <= room:
+        if fits(counter, line, room):
             return line
     if not parts or room < 1:
         return ""
     leaf = parts[-1]
-    end = longest_start(0, len(leaf), lambda start, stop: count(leaf[start:stop]) <= room, guess=4 * room)
-    return leaf[:end].rstrip() if count(leaf[:end]) <= room else ""
+    end = longest_start(0, len(leaf), lambda start, stop: fits(counter, leaf[start:stop], room), guess=4 * room)
+    return leaf[:end].rstrip() if fits(counter, leaf[:end], room) else ""
 
 
 def _repeats(part: str, before: str, *, by_title: bool) -> bool:

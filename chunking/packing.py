@@ -5,7 +5,7 @@ only opens what follows it counts with what follows.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import takewhile
 
 from chunking.sections import Section
@@ -15,20 +15,23 @@ __all__ = ["Draft", "Packer", "Path"]
 
 Path = tuple[str, ...]
 
+_SURELY_ENOUGH = 8  # times the smallest size: what may be that much is not counted to see whether it is enough
+
 
 @dataclass(slots=True)
 class Draft:
-    """Consecutive pieces that will be one chunk; the counts are estimates, a little over the exact ones."""
+    """Consecutive pieces that will be one chunk; the counts are a little over the exact ones, or far over until
+    the pieces not counted yet are.
+    """
 
     pieces: list[Piece]
     path: Path
     text_tokens: int
     plain_tokens: int
+    only_headings: bool
     complete: bool = True  # all of a section, or the blocks before its first subsection
-
-    @property
-    def only_headings(self) -> bool:
-        return all(piece.heading for piece in self.pieces)
+    no_text_counted: list[Piece] = field(default_factory=list)
+    no_plain_counted: list[Piece] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +45,9 @@ class Packer:
     def drafts(self, section: Section) -> list[Draft]:
         """The drafts of a section and all below it, in order."""
         packed: list[Draft] = []
-        pieces = self.splitter.pieces(section.blocks, self.crumb_tokens(section.path))
-        for piece in pieces:
-            self._append(packed, Draft([piece], section.path, piece.text_tokens, piece.plain_tokens))
+        path = section.path
+        for piece in self.splitter.pieces(section.blocks, lambda: self.crumb_tokens(path)):
+            self._append(packed, _draft(piece, path))
         if len(packed) > 1:
             self._balance(packed[-2], packed[-1])
         for child in section.children:
@@ -57,18 +60,43 @@ class Packer:
     def _append(self, packed: list[Draft], draft: Draft) -> None:
         """Join the draft to the last one where it belongs and fits there, else put it after."""
         last = packed[-1] if packed else None
-        if last is None or not self._belongs(last, draft) or not self._fits(last, draft):
+        if last is None or not self._belongs(last, draft):
             packed.append(draft)
             return
-        text_tokens = self._text_tokens(last, draft)
-        if text_tokens > self.splitter.max_size:
+        gap = self._gap(last, draft)
+        if not self._text_fits(last, draft, gap) or not self._plain_fits(last, draft):
             packed.append(draft)
             return
         last.path = self._joined_path(last, draft)
         last.complete = draft.complete
-        last.text_tokens = text_tokens
+        last.only_headings = last.only_headings and draft.only_headings
+        last.text_tokens += gap + draft.text_tokens
         last.plain_tokens += 1 + draft.plain_tokens
-        last.pieces.extend(draft.pieces)
+        last.pieces += draft.pieces
+        last.no_text_counted += draft.no_text_counted
+        last.no_plain_counted += draft.no_plain_counted
+
+    def _count_text(self, draft: Draft) -> None:
+        """Count the texts of all pieces; what is counted bounds the plain texts too."""
+        for piece in draft.no_text_counted:
+            text, plain = piece.text_tokens, piece.plain_tokens
+            self.splitter.count_text(piece)
+            draft.text_tokens += piece.text_tokens - text
+            draft.plain_tokens += piece.plain_tokens - plain
+        draft.no_text_counted = []
+
+    def _count_plain(self, draft: Draft) -> None:
+        for piece in draft.no_plain_counted:
+            plain = piece.plain_tokens
+            self.splitter.count_plain(piece)
+            draft.plain_tokens += piece.plain_tokens - plain
+        draft.no_plain_counted = []
+
+    def _small(self, draft: Draft) -> bool:
+        """Whether a draft is too little for a chunk of its own."""
+        if self.min_size <= draft.plain_tokens < _SURELY_ENOUGH * self.min_size:
+            self._count_plain(draft)
+        return draft.plain_tokens < self.min_size
 
     def _belongs(self, last: Draft, draft: Draft) -> bool:
         if last.pieces[-1].suffix or draft.pieces[0].prefix:
@@ -79,12 +107,15 @@ class Packer:
         """Whether the last draft only leads to the new one: headings, or too little for a chunk of its own."""
         if draft.path[: len(last.path)] != last.path:
             return False
-        return last.only_headings or last.plain_tokens < self.min_size
+        return last.only_headings or self._small(last)
 
     def _balance(self, before: Draft, last: Draft) -> None:
         """Move blocks to the last draft of a section while it is too small, as long as the one before is not."""
-        while last.plain_tokens < self.min_size and len(before.pieces) > 1:
+        while self._small(last) and len(before.pieces) > 1:
             piece = before.pieces[-1]
+            for draft in (before, last):
+                self._count_text(draft)
+                self._count_plain(draft)
             plain = piece.plain_tokens + 1 + last.plain_tokens
             left = before.plain_tokens - piece.plain_tokens - 1
             apart = piece.heading or piece.suffix or last.pieces[0].prefix
@@ -98,24 +129,30 @@ class Packer:
             last.pieces.insert(0, piece)
             last.plain_tokens, last.text_tokens = plain, text
 
-    def _fits(self, last: Draft, draft: Draft) -> bool:
-        plain = last.plain_tokens + 1 + draft.plain_tokens
-        if plain > self.splitter.max_size:
-            return False
-        if last.only_headings:
-            # The breadcrumb gives way rather than part a heading from its text.
-            return True
-        plain += self.crumb_tokens(self._joined_path(last, draft)) + 1
-        small = min(last.plain_tokens, draft.plain_tokens) < self.min_size
-        return plain <= (self.splitter.max_size if small else self.splitter.target_size)
+    def _text_fits(self, last: Draft, draft: Draft, gap: int) -> bool:
+        for one in (last, draft):
+            if last.text_tokens + gap + draft.text_tokens > self.splitter.max_size:
+                self._count_text(one)
+        return last.text_tokens + gap + draft.text_tokens <= self.splitter.max_size
 
-    def _text_tokens(self, last: Draft, draft: Draft) -> int:
-        """Tokens of both drafts as one text, a little over the exact number; pieces are counted once it matters."""
-        gap = self._gap(last, draft)
-        if last.text_tokens + gap + draft.text_tokens > self.splitter.max_size:
-            for one in (last, draft):
-                one.text_tokens += sum(map(self.splitter.count, one.pieces))
-        return last.text_tokens + gap + draft.text_tokens
+    def _plain_fits(self, last: Draft, draft: Draft) -> bool:
+        cap, target = self.splitter.max_size, self.splitter.target_size
+        if last.only_headings:  # the breadcrumb gives way rather than part a heading from its text
+            return self._plain_within(last, draft, cap)
+        if last.plain_tokens + draft.plain_tokens + 2 + cap // 4 <= target:
+            return True  # whatever the breadcrumb is
+        crumb = 1 + self.crumb_tokens(self._joined_path(last, draft))
+        if self._plain_within(last, draft, target - crumb):
+            return True
+        return self._plain_within(last, draft, cap - crumb) and (self._small(last) or self._small(draft))
+
+    def _plain_within(self, last: Draft, draft: Draft, room: int) -> bool:
+        """Whether both have at most that many plain tokens; they are counted where that is not known."""
+        for one in (last, draft):
+            if last.plain_tokens + 1 + draft.plain_tokens <= room:
+                return True
+            self._count_plain(one)
+        return last.plain_tokens + 1 + draft.plain_tokens <= room
 
     def _gap(self, last: Draft, draft: Draft) -> int:
         """Tokens for the blank lines between two drafts: few, unless somebody put thousands there."""
@@ -125,11 +162,19 @@ class Packer:
         return 1 + self.splitter.counter.count(self.splitter.parsed.source[start:end])
 
     def _joined_path(self, last: Draft, draft: Draft) -> Path:
+        if last.path == draft.path:
+            return last.path
         return draft.path if self._opens(last, draft) else _common_path(last.path, draft.path)
 
 
+def _draft(piece: Piece, path: Path) -> Draft:
+    return Draft(
+        [piece], path, piece.text_tokens, piece.plain_tokens, piece.heading,
+        no_text_counted=[] if piece.text_counted else [piece],
+        no_plain_counted=[] if piece.plain_counted else [piece],
+    )  # fmt: skip
+
+
 def _common_path(one: Path, other: Path) -> Path:
-    if one == other:
-        return one
     shared = takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))
     return tuple(heading for heading, _ in shared)

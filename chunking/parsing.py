@@ -9,6 +9,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from types import MappingProxyType
 from typing import Any
 
@@ -26,7 +27,7 @@ _NOT_ASCII = re.compile(r"[^\0-\x7f]+")
 _CARRIAGE_RETURN = re.compile(r"\r(?!\n)")
 _NO_CHARACTER = re.compile(r"[\0\ud800-\udfff]")
 _FRONT_MATTER_MARK = re.compile(r"---[ \t]*\Z")
-_LINE_MARKS = re.compile(r"(?<=[\r\n])[ \t>]+")
+_LINE_MARKS = re.compile(r"([\r\n])[ \t>]+")
 _NUMBER = re.compile(r"\d{1,9}[.)]")
 _BREAK = re.compile(r"<br[\s/>]", re.IGNORECASE)
 _FOOTNOTE = re.compile(r"[ \t>]*\[\^")
@@ -49,12 +50,13 @@ _KINDS: Mapping[str, BlockKind] = MappingProxyType(
 
 def parse_markdown(source: str) -> Parsed:
     """The blocks of a markdown document. Never fails: any text is markdown."""
-    reader = _Reader(source, [0, *(match.end() for match in _NEWLINE.finditer(source))])
+    reader = _Reader(source, _line_starts(source))
     body = reader.read_front_matter()
     # What the parser would not take for a line end or a character, in as many characters.
-    shown = _NO_CHARACTER.sub("\ufffd", _CARRIAGE_RETURN.sub("\n", source[body:]))
-    offset = _offsets(shown, body)
-    reader.read(_parser().events_with_range(shown), offset)
+    shown = _NO_CHARACTER.sub("\ufffd", source[body:])
+    if "\r" in shown:
+        shown = _CARRIAGE_RETURN.sub("\n", shown)
+    reader.read(_parser().events_with_range(shown), _places(shown, body))
     root = reader.stack[0]
     blocks = reader.with_definitions(root.children, body if reader.front_matter else 0, len(source))
     return Parsed(source, (*reader.front_matter, *blocks), reader.runs.plain())
@@ -65,25 +67,39 @@ def _parser() -> pyromark.Markdown:
     return pyromark.Markdown(options=pyromark.Options.ENABLE_TABLES)
 
 
-def _offsets(text: str, base: int) -> Callable[[int], int] | None:
-    """From a byte of the text to a character of the source, in which the text begins at `base`; None: the same."""
+def _line_starts(source: str) -> Sequence[int]:
+    if "\r" in source:
+        return [0, *(match.end() for match in _NEWLINE.finditer(source))]
+    return [0, *accumulate(len(line) + 1 for line in source.split("\n")[:-1])]
+
+
+def _places(text: str, base: int) -> Callable[[int, int], tuple[int, int]] | None:
+    """From two bytes of the text to characters of the source, in which the text begins at `base`; None: the same."""
     if text.isascii() and not base:
         return None
     encoded = text.encode()
-    firsts, lasts, characters = [0], [0], [0]
+    firsts, lasts, characters = [0], [0], [0]  # of each run of what is not ASCII: its bytes, and where it ends
     for match in _NOT_ASCII.finditer(text):
         first = lasts[-1] + match.start() - characters[-1]
         firsts.append(first)
         lasts.append(first + len(match[0].encode()))
         characters.append(match.end())
+    low, high, shift = 0, -1, 0  # the ASCII that the last place was found in: most of the next ones are there too
 
     def character(place: int) -> int:
+        nonlocal low, high, shift
         run = bisect_right(firsts, place) - 1
-        if place >= lasts[run]:
-            return base + characters[run] + place - lasts[run]
-        return base + characters[run] - len(encoded[place : lasts[run]].decode())
+        if place < lasts[run]:
+            return base + characters[run] - len(encoded[place : lasts[run]].decode())
+        low, high = lasts[run], firsts[run + 1] if run + 1 < len(firsts) else len(encoded)
+        shift = base + characters[run] - low
+        return place + shift
 
-    return character
+    def places(start: int, end: int) -> tuple[int, int]:
+        first = start + shift if low <= start <= high else character(start)
+        return first, end + shift if low <= end <= high else character(end)
+
+    return places
 
 
 @dataclass(slots=True)
@@ -173,19 +189,21 @@ class _Reader:
                     return end
         return int(mark)
 
-    def read(self, events: Iterable[tuple[Any, Any]], offset: Callable[[int], int] | None) -> None:
+    def read(self, events: Iterable[tuple[Any, Any]], places: Callable[[int, int], tuple[int, int]] | None) -> None:
         """Take in all events; what is open at the end is only the root."""
         for event, span in events:
-            name, value = (event, "") if isinstance(event, str) else next(iter(event.items()))
+            if isinstance(event, str):
+                name, value = event, ""
+            else:
+                ((name, value),) = event.items()
             if name == "End":
-                tag = value if isinstance(value, str) else next(iter(value))
-                if tag in _KINDS:
+                if (value if isinstance(value, str) else next(iter(value))) in _KINDS:
                     self._end_implied()
                     self._finish()
                 continue
             start, end = span["start"], span["end"]
-            if offset:
-                start, end = offset(start), offset(end)
+            if places:
+                start, end = places(start, end)
             if name == "Text":
                 if self.stack[-1].kind != "html":  # there it is the rest of a tab before a line
                     self._show(value, start, end)
@@ -270,8 +288,10 @@ class _Reader:
 
     def _show(self, text: str, start: int, end: int) -> None:
         top = self.stack[-1]
-        if top.first < 0 or end > top.last:
+        if top.first < 0:
             self._reach(start, end)
+        elif end > top.last:
+            top.last = end
         self.runs.show(text, start, end)
 
     def _cell(self, start: int, end: int) -> None:
@@ -289,13 +309,12 @@ class _Reader:
             self._show_html(top)
         if top.kind in ("fence", "indented_code", "html", "paragraph", "heading"):
             self.runs.trim(top.run)
-        if len(self.stack) <= _MAX_DEPTH and not self.source[top.start : top.end].isspace():
-            self.stack[-1].children.append(self._built(top, code, code_end))
+        length = len(self.source[top.start : top.end].rstrip())
+        if len(self.stack) <= _MAX_DEPTH and (length or top.start == top.end):
+            self.stack[-1].children.append(self._built(top, top.start + length, code, code_end))
 
-    def _built(self, top: _Open, code: str, code_end: int) -> Block:
-        source = self.source
+    def _built(self, top: _Open, end: int, code: str, code_end: int) -> Block:
         start = self._line(top.start)
-        end = top.start + len(source[top.start : top.end].rstrip())
         match top.kind:
             case "paragraph":
                 return Block("paragraph", start, end, self._inline(top))
@@ -324,7 +343,7 @@ class _Reader:
     def _inline(self, top: _Open) -> str:
         """The markdown of a heading or paragraph, without what stands before its lines."""
         text = self.source[top.first : top.last] if top.first >= 0 else ""
-        return _LINE_MARKS.sub("", text) if "\n" in text or "\r" in text else text
+        return _LINE_MARKS.sub(r"\1", text) if "\n" in text or "\r" in text else text
 
     def _show_html(self, top: _Open) -> None:
         for text, start, end in visible(top.raw):

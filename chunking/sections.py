@@ -4,7 +4,7 @@ import bisect
 import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from chunking.blocks import Block, Parsed, covering
 from chunking.breadcrumb import heading_label
@@ -94,6 +94,6 @@ def _divided(block: Block, starts: Sequence[int], source: str) -> Iterator[Block
         for start, stop in itertools.pairwise([block.start, *inside, block.end]):
             part = source[start:stop].rstrip()
             if part:
-                yield replace(block, start=start, end=start + len(part), content=part)
+                yield block._replace(start=start, end=start + len(part), content=part)
     else:
         yield block

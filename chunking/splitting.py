@@ -5,35 +5,39 @@ with the same header, text into paragraphs, sentences, words and at last graphem
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from chunking.blocks import Block, Parsed, covering
-from chunking.tokens import TokenCounter, surely_fits
+from chunking.tokens import TokenCounter, at_most
 from chunking.windows import CODE_BREAKS, ROW_BREAKS, TEXT_BREAKS, windows
 
 __all__ = ["Piece", "Splitter"]
 
+_CONTAINERS = frozenset({"list", "item", "blockquote"})
 _CODE = frozenset({"fence", "indented_code", "html", "front_matter"})
 _PROSE = frozenset({"paragraph", "text"})
 _NEWLINE = re.compile(r"\r\n?|\n")
 _FENCE_MARK = re.compile(r"`{3,}|~{3,}")
-_NOTHING = (0, 0)
+_BYTES = 8  # a token, in a text that is dense in the extreme
 
 
 @dataclass(slots=True)
 class Piece:
     """A span of the source that stays together, and what must be written around it to make it whole again.
 
-    Alone it is under the cap, as text and as plain text.
+    Its tokens are counted when it matters: until then they are the most that there can be. `plain_tokens` is then
+    no more than `text_tokens`, as it is but for odd cases, which the writer finds.
     """
 
     start: int
     end: int
     plain: str
-    text_tokens: int  # of prefix, source and suffix; an estimate where they are surely under the cap
+    text_tokens: int  # of prefix, source and suffix; never over the cap
     plain_tokens: int
-    counted: bool = True  # text_tokens is exact
+    text_counted: bool = True
+    plain_counted: bool = True
+    block: Block | None = None  # that it is all of
     prefix: str = ""  # a repeated opening fence or table header; then nothing may stand before it
     suffix: str = ""  # a closing fence; then nothing may stand after it
     heading: bool = False
@@ -65,65 +69,85 @@ class Splitter:
     max_size: int
     target_size: int
 
-    def pieces(self, blocks: Sequence[Block], crumb: int) -> Iterator[Piece]:
+    def pieces(self, blocks: Sequence[Block], crumb: Callable[[], int]) -> Iterator[Piece]:
         """The blocks of one section as pieces. `crumb`: tokens that its breadcrumb will take."""
-        lead = _NOTHING
+        lead = None
         for block in blocks:
             piece = None
             for piece in self._pieces(block, crumb, lead):
                 yield piece
-                lead = _NOTHING
-            if piece is not None and piece.heading and piece.text_tokens < self.max_size // 2:
-                lead = (piece.text_tokens + 1, piece.plain_tokens + 1)
+                lead = None
+            lead = piece if piece is not None and piece.heading else None
 
-    def count(self, piece: Piece) -> int:
-        """Count the text of a piece where that was not done; how much more it is than was thought."""
-        if piece.counted:
-            return 0
-        thought = piece.text_tokens
-        piece.text_tokens = self.counter.count(
-            f"{piece.prefix}{self.parsed.source[piece.start : piece.end]}{piece.suffix}"
-        )
-        piece.counted = True
-        return piece.text_tokens - thought
+    def parts(self, piece: Piece) -> Iterator[Piece]:
+        """A whole block in parts: none where the piece is a part already."""
+        if piece.block:
+            yield from self._parts(piece.block, lambda: 0, None)
 
-    def _pieces(self, block: Block, crumb: int, lead: tuple[int, int]) -> Iterator[Piece]:
+    def count_text(self, piece: Piece) -> None:
+        """Count the text of a piece where that was not done."""
+        if not piece.text_counted:
+            piece.text_tokens = self.counter.count(self.parsed.source[piece.start : piece.end])
+            piece.text_counted = True
+            if not piece.plain_counted:
+                piece.plain_tokens = min(piece.plain_tokens, piece.text_tokens)
+
+    def count_plain(self, piece: Piece) -> None:
+        """Count the plain text of a piece where that was not done."""
+        if not piece.plain_counted:
+            piece.plain_tokens = self.counter.count(piece.plain)
+            piece.plain_counted = True
+
+    def _pieces(self, block: Block, crumb: Callable[[], int], lead: Piece | None) -> Iterator[Piece]:
         whole = self._whole(block)
         if whole is not None:
             yield whole
-        elif block.kind != "table" and block.children:
+        else:
+            yield from self._parts(block, crumb, lead)
+
+    def _parts(self, block: Block, crumb: Callable[[], int], lead: Piece | None) -> Iterator[Piece]:
+        if block.kind != "table" and block.children:
             for child in covering(block.children, block.start, block.end, self.parsed.source):
                 yield from self._pieces(child, crumb, lead)
-                lead = _NOTHING
+                lead = None
         else:
             yield from self._cut(block, crumb, lead)
 
     def _whole(self, block: Block) -> Piece | None:
         """The block as one piece, or None where it alone is over the cap."""
+        if block.kind in _CONTAINERS and block.children and block.end - block.start > _BYTES * self.max_size:
+            return None  # what fell apart for nothing is packed again
         text = self.parsed.source[block.start : block.end]
         plain = self.parsed.plain(block)
-        plain_tokens = self.counter.count(plain)
-        counted = plain == text or not surely_fits(self.counter, text, self.max_size)
-        if plain == text:
-            text_tokens = plain_tokens
-        elif counted:
-            text_tokens = self.counter.count(text)
-        else:
-            text_tokens = plain_tokens + 2 + max(0, len(text) - len(plain))
-        if max(plain_tokens, text_tokens) > self.max_size:
-            return None
-        return Piece(
-            block.start, block.end, plain, text_tokens, plain_tokens, counted, heading=block.kind == "heading",
-            prose=block.kind in _PROSE, languages=tuple(dict.fromkeys(_languages(block))),
+        text_most, text_counted = at_most(self.counter, text)
+        plain_most, plain_counted = at_most(self.counter, plain)
+        piece = Piece(
+            block.start, block.end, plain, text_most, plain_most, text_counted, plain_counted, block,
+            heading=block.kind == "heading", prose=block.kind in _PROSE,
+            languages=tuple(dict.fromkeys(_languages(block))) if block.language or block.children else (),
         )  # fmt: skip
+        if text_most > self.max_size:
+            self.count_text(piece)
+        return None if max(piece.text_tokens, piece.plain_tokens) > self.max_size else piece
 
-    def _cut(self, block: Block, crumb: int, lead: tuple[int, int]) -> Iterator[Piece]:
+    def _lead(self, lead: Piece | None, opening: int) -> tuple[int, int]:
+        """Tokens of the heading, as text and plain, that the first part of a block leaves room for.
+
+        It stays with that part only where this leaves room for the header or fence and more.
+        """
+        if lead is None:
+            return 0, 0
+        # What stands in the piece is the packer's, which has summed it already.
+        text = self.parsed.source[lead.start : lead.end]
+        tokens = self.counter.count(text) + 1, self.counter.count(lead.plain) + 1
+        return tokens if opening + max(tokens) <= self.max_size // 2 else (0, 0)
+
+    def _cut(self, block: Block, crumb: Callable[[], int], lead: Piece | None) -> Iterator[Piece]:
         frame = self._frame(block)
-        room = self._room(crumb, frame)
+        room = self._room(crumb(), frame)
         source = self.parsed.source
         opening = self.counter.count(source[block.start : frame.body]) if frame.body else 0
-        # A heading stays with the first part only where that leaves room for the header or fence and more.
-        lead_text, lead_plain = lead if opening + max(lead) <= self.max_size // 2 else _NOTHING
+        lead_text, lead_plain = self._lead(lead, opening)
 
         def fits(start: int, end: int, plain_room: int = room) -> bool:
             text, plain = self._rendered(block, frame, start, end)
@@ -144,7 +168,7 @@ class Splitter:
             text, plain = self._rendered(block, frame, start, end)
             prefix, suffix = _around(block, frame, start, end)
             yield Piece(
-                start, end, plain, self.counter.count(text), self.counter.count(plain), True, prefix, suffix,
+                start, end, plain, self.counter.count(text), self.counter.count(plain), prefix=prefix, suffix=suffix,
                 prose=block.kind in _PROSE, inside=start > block.start, headerless=frame.headerless,
                 languages=languages,
             )  # fmt: skip

@@ -47,11 +47,11 @@ class Strategy(ABC):
         """The counter that all sizes are meant by."""
         return TiktokenCounter(self.encoding) if self.counter is None else self.counter
 
-    def crumb(self, title: str, headings: tuple[str, ...], count: TokenCounter) -> str:
+    def crumb(self, title: str, headings: tuple[str, ...], counter: TokenCounter) -> str:
         """The line before the text of a chunk: at most a quarter of the cap, empty where it is not wanted."""
         if not self.include_breadcrumb:
             return ""
-        return breadcrumb(title, headings, self.max_size // 4, count.count)
+        return breadcrumb(title, headings, self.max_size // 4, counter)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

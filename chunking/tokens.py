@@ -11,7 +11,7 @@ from typing import Protocol, cast
 
 from chunking.errors import InvalidOption, VocabularyUnavailable, nearest
 
-__all__ = ["ENCODINGS", "CharacterCounter", "TiktokenCounter", "TokenCounter", "fits", "surely_fits"]
+__all__ = ["ENCODINGS", "CharacterCounter", "TiktokenCounter", "TokenCounter", "at_most", "fits"]
 
 ENCODINGS = ("cl100k_base", "o200k_base")
 """The encodings of tiktoken whose vocabularies are installed, so that they are counted without network."""
@@ -54,14 +54,20 @@ class TiktokenCounter:
             return tokenizer.count(_SURROGATES.sub(_character, text))
 
 
-def surely_fits(counter: TokenCounter, text: str, cap: int) -> bool:
-    """Whether a text has at most `cap` tokens for certain, without counting: one of tiktoken's is a byte or more."""
-    return isinstance(counter, TiktokenCounter) and len(text) <= cap and (text.isascii() or 4 * len(text) <= cap)
+def at_most(counter: TokenCounter, text: str) -> tuple[int, bool]:
+    """A number of tokens that a text is surely not over, and whether it is the exact one.
+
+    A token of tiktoken's is a byte or more, so nothing is counted there; another counter counts.
+    """
+    if isinstance(counter, TiktokenCounter):
+        return len(text) if text.isascii() else 4 * len(text), not text
+    return counter.count(text), True
 
 
 def fits(counter: TokenCounter, text: str, cap: int) -> bool:
     """Whether a text has at most `cap` tokens."""
-    return surely_fits(counter, text, cap) or counter.count(text) <= cap
+    most, exact = at_most(counter, text)
+    return most <= cap or (not exact and counter.count(text) <= cap)
 
 
 class CharacterCounter:

@@ -200,3 +200,23 @@ def test_no_grapheme_is_cut(graphemes: list[str]) -> None:
     spans = [chunk.span for chunk in chunked(text, 64)]
     assert all(start in edges and end in edges for start, end in spans)
     assert all(left[1] == right[0] for left, right in pairwise(spans))
+
+
+@pytest.mark.promise("K1")
+@pytest.mark.parametrize("times", range(15, 30))
+def test_a_block_that_shows_more_than_is_written_is_cut_like_one_that_is_too_long(times: int) -> None:
+    source = "&ngE;" * times  # four signs and letters that stand for two rarer ones
+    chunks = chunked(source, 64)
+    assert all(max(COUNT(chunk.text), chunk.token_count) <= 64 for chunk in chunks)
+    assert "".join(chunk.text for chunk in chunks) == source
+
+
+@pytest.mark.promise("K1")
+@pytest.mark.parametrize("end", ['"=>', "-<?", "____)\\!!!!!!!!!!!;;;;;;;;;;;;;;;;", ")", "word"])
+@pytest.mark.parametrize("newline", ["\n", "\n\n", "\n\n\n\n"])
+@pytest.mark.parametrize("cap", [64, 101, 256])
+def test_marks_that_take_other_tokens_before_a_line_end_do_not_bring_a_text_over_the_cap(
+    end: str, newline: str, cap: int
+) -> None:
+    source = newline.join(f"- a{end}" for _ in range(cap))
+    assert all(COUNT(chunk.text) <= cap for chunk in chunked(source, cap))
