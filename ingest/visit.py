@@ -1,14 +1,13 @@
 """One visit to one address: robots, fetch, read, judge; the result is a value, whatever happens."""
 
 import asyncio
-import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor
 from dataclasses import dataclass, field, replace
-from http import HTTPStatus
 from typing import Literal
 
+from ingest.answers import REDIRECTS, canonical_header, phrase, redirect_target
 from ingest.charset import media_type
 from ingest.errors import FetchError
 from ingest.extract import Selectors
@@ -31,17 +30,12 @@ from ingest.polite import WORTH_RETRYING, PoliteFetcher
 from ingest.quarantine import Finding, challenge, login_redirect, needs_scripts, not_a_page
 from ingest.rendering import Renderer
 from ingest.robots import RobotsPolicy, forbids_ai_input, robots_rules
-from ingest.urls import identity, resolve, same_host
+from ingest.urls import identity, same_host
 
 __all__ = ["Visit", "Visitor"]
 
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PERMANENT = frozenset({301, 308})
 _GONE = frozenset({404, 410})
-_LINK = re.compile(r"<([^>]*)>((?:\s*;\s*[^\s=;,]+(?:\s*=\s*(?:\"[^\"]*\"|[^\s;,\"]*))?)*)")
-_IS_CANONICAL = re.compile(
-    r";\s*rel\s*=\s*(?:\"(?:[^\"]*\s)?canonical(?:\s[^\"]*)?\"|canonical(?:$|[\s;]))", re.IGNORECASE
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +154,7 @@ class Visitor:
         while True:
             response = await self.fetcher.fetch(FetchRequest(address, self._headers(known)))
             tried.append(address)
-            target = _target(response)
+            target = redirect_target(response)
             if target is None or target in tried or identity(target) != known.url:
                 return response
             address = target
@@ -219,7 +213,7 @@ class Visitor:
         if not (await self.robots.check(address)).allowed:
             return None
         response = await self.fetcher.fetch(FetchRequest(address))
-        target = _target(response)
+        target = redirect_target(response)
         if target is not None:
             return Probe("", target)
         kind = response.headers.get("content-type", "")
@@ -242,10 +236,10 @@ class Visitor:
                 links=known.links,
                 fetched_at=time.time(),
             )
-        if status in _REDIRECTS:
+        if status in REDIRECTS:
             return _redirected(known, response)
         if status in _GONE:
-            return Visit(known, outcome=Outcome.SKIPPED, reason=_phrase(status), gone=True)
+            return Visit(known, outcome=Outcome.SKIPPED, reason=phrase(status), gone=True)
         if not 200 <= status < 300:
             return _refused(known, response)
         kind = response.headers.get("content-type", "")
@@ -284,7 +278,7 @@ class Visitor:
         visit = Visit(
             known,
             links=() if nofollow else page.links,
-            canonical=page.canonical or _canonical_header(response),
+            canonical=page.canonical or canonical_header(response),
             markdown_copy=page.markdown_copy or declared_copy(response.headers.get("link", ""), response.url),
             etag=response.headers.get("etag"),
             last_modified=response.headers.get("last-modified"),
@@ -322,7 +316,7 @@ class Visitor:
 
 
 def _redirected(known: KnownPage, response: FetchResponse) -> Visit:
-    target = _target(response)
+    target = redirect_target(response)
     if target is None:
         return Visit(known, outcome=Outcome.SKIPPED, reason=f"{response.status} without a usable Location")
     if login_redirect(response.url, target, response.status):
@@ -336,10 +330,10 @@ def _refused(known: KnownPage, response: FetchResponse) -> Visit:
     status = response.status
     who = challenge(status, response.headers, response.body)
     if who is not None:
-        reason = f"a bot challenge ({who}) instead of the page, with {_phrase(status)}"
+        reason = f"a bot challenge ({who}) instead of the page, with {phrase(status)}"
         return Visit(known, outcome=Outcome.QUARANTINED, reason=reason, transient=True)
     wants_login = ": the page wants a login" if status == 401 else ""
-    reason = f"{_phrase(status)}{wants_login}"
+    reason = f"{phrase(status)}{wants_login}"
     return Visit(known, outcome=Outcome.FAILED, reason=reason, transient=status in WORTH_RETRYING)
 
 
@@ -374,32 +368,9 @@ def _validators(known: KnownPage, extractor: str) -> dict[str, str]:
     return {name: value for name, value in headers.items() if value}
 
 
-def _target(response: FetchResponse) -> str | None:
-    """Where a redirect leads; None for another answer, and where there is no http or https address in it."""
-    location = response.headers.get("location")
-    if response.status not in _REDIRECTS or location is None:
-        return None
-    return resolve(response.url, location)
-
-
 def _stem(url: str) -> str:
     """What spellings of one page have in common."""
     path = url.split("://", 1)[-1].partition("?")[0].lower().rstrip("/")
     for name in ("/index.html", "/index.htm", "/index.php"):
         path = path.removesuffix(name)
     return path.removesuffix(".md").removesuffix(".html")
-
-
-def _canonical_header(response: FetchResponse) -> str | None:
-    """The canonical address that a Link header names (RFC 8288, RFC 6596), or None."""
-    for match in _LINK.finditer(response.headers.get("link", "")):
-        if _IS_CANONICAL.search(match[2]):
-            return resolve(response.url, match[1])
-    return None
-
-
-def _phrase(status: int) -> str:
-    try:
-        return f"{status} {HTTPStatus(status).phrase}"
-    except ValueError:
-        return f"status {status}"
