@@ -168,10 +168,10 @@ def test_a_job_that_runs_twice_leaves_what_one_run_would_have_left(run: Run) -> 
 @pytest.mark.promise("K2", "K3")
 def test_a_table_and_a_fence_over_the_cap_are_cut_and_framed_again(run: Run) -> None:
     lines = run("chunk_markdown.py")
-    assert lines[0] == "0 222 Guide > Options () (0, 912)"
-    assert lines[3].strip() == "| name | meaning | ... | option37 | what the option number 37 does |"
-    assert lines[8].startswith("4 131 Guide > Example ('python',)")
-    assert lines[9].strip() == "```python ... ```"
+    assert lines[0] == "0 233 Guide > Options () (0, 958)"
+    assert lines[3].strip() == "| name | meaning | ... | option39 | what the option number 39 does |"
+    assert lines[6].startswith("3 131 Guide > Example ('python',)")
+    assert lines[7].strip() == "```python ... ```"
 
 
 @pytest.mark.slow
