@@ -139,33 +139,25 @@ class Element:
         """The first of them."""
         return next((child for child in self.children if isinstance(child, Element)), None)
 
-    def is_blank(self) -> bool:
-        """True where there is no text inside it but white space."""
+    def texts(self) -> "Iterator[str]":
+        """The texts inside it, in order, as they are met."""
         stack = [iter(self.children)]
         while stack:
             for child in stack[-1]:
                 if isinstance(child, Element):
                     stack.append(iter(child.children))
                     break
-                if not child.isspace():
-                    return False
+                yield child
             else:
                 stack.pop()
-        return True
+
+    def is_blank(self) -> bool:
+        """True where there is no text inside it but white space."""
+        return all(text.isspace() for text in self.texts())
 
     def get_text(self, separator: str = "") -> str:
         """All text inside it."""
-        pieces: list[str] = []
-        stack = [iter(self.children)]
-        while stack:
-            for child in stack[-1]:
-                if isinstance(child, Element):
-                    stack.append(iter(child.children))
-                    break
-                pieces.append(child)
-            else:
-                stack.pop()
-        return separator.join(pieces)
+        return separator.join(self.texts())
 
 
 Shortcut: TypeAlias = Callable[[LexborNode, dict[str, str]], Sequence[Child] | str | None]
