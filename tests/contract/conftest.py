@@ -1,11 +1,13 @@
-"""What stands in for embedders: a server of OpenAI's protocol that misbehaves when told to, and two libraries."""
+"""The engines that a suite runs on; and what stands in for embedders: a server of OpenAI's protocol that misbehaves
+when told to, and two libraries."""
 
 import asyncio
 import base64
 import struct
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -18,8 +20,12 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 
 from engine.embedders import HashEmbedder
+from engine.mock import MockEngine
+from engine.protocols import Engine
 
 Body = dict[str, Any]
+OpenEngine = Callable[[HashEmbedder], AbstractAsyncContextManager[Engine]]
+With = Callable[[Callable[[Engine], Coroutine[Any, Any, None]]], None]
 Fault = Callable[[Body, Body], "Body | bytes | tuple[int, dict[str, str], Body | bytes]"]
 
 
@@ -175,3 +181,42 @@ def local_libraries(monkeypatch: pytest.MonkeyPatch) -> LocalLibraries:
     monkeypatch.setitem(sys.modules, "fastembed", libraries.fastembed)
     monkeypatch.setitem(sys.modules, "loguru", SimpleNamespace(logger=logger))
     return libraries
+
+
+# --- engines --------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["mock", pytest.param("postgres", marks=pytest.mark.slow)])
+def open_engine(request: pytest.FixtureRequest) -> OpenEngine:
+    """Opens an engine on an empty store: `async with open_engine(embedder) as engine`."""
+    address = request.getfixturevalue("database_url") if request.param == "postgres" else ""
+
+    @asynccontextmanager
+    async def opened(embedder: HashEmbedder) -> AsyncIterator[Engine]:
+        engine: Engine
+        if address:
+            from engine import PostgresEngine
+
+            engine = PostgresEngine(address, embedder=embedder)
+        else:
+            engine = MockEngine(embedder=embedder)
+        try:
+            yield engine
+        finally:
+            await engine.aclose()
+
+    return opened
+
+
+@pytest.fixture
+def on(open_engine: OpenEngine) -> With:
+    """Runs a coroutine function with an engine on an empty store."""
+
+    def run(scenario: Callable[[Engine], Coroutine[Any, Any, None]]) -> None:
+        async def main() -> None:
+            async with open_engine(HashEmbedder()) as engine:
+                await scenario(engine)
+
+        asyncio.run(main())
+
+    return run

@@ -2,8 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,40 +10,13 @@ import pytest
 from pydantic import BaseModel
 
 from chunking import MDocument
-from engine import HashEmbedder, MockEngine, RecordInput
+from engine import MockEngine, RecordInput
 from engine.protocols import Engine
 from syncs import LLM, ExtractionFailed, Runtime, SyncContext, SyncError, create_sync, extract
 
 pytestmark = pytest.mark.promise("E8")
 
 With = Callable[[Callable[[Engine], Coroutine[Any, Any, None]]], None]
-
-
-@pytest.fixture(params=["mock", pytest.param("postgres", marks=pytest.mark.slow)])
-def on(request: pytest.FixtureRequest) -> With:
-    """Runs a coroutine function with an engine on an empty store."""
-    address = request.getfixturevalue("database_url") if request.param == "postgres" else ""
-
-    @asynccontextmanager
-    async def opened() -> AsyncIterator[Engine]:
-        engine: Engine = MockEngine(embedder=HashEmbedder())
-        if address:
-            from engine import PostgresEngine
-
-            engine = PostgresEngine(address, embedder=HashEmbedder())
-        try:
-            yield engine
-        finally:
-            await engine.aclose()
-
-    def run(scenario: Callable[[Engine], Coroutine[Any, Any, None]]) -> None:
-        async def main() -> None:
-            async with opened() as engine:
-                await scenario(engine)
-
-        asyncio.run(main())
-
-    return run
 
 
 @dataclass

@@ -1,13 +1,11 @@
 """A vector store means the same over every engine."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import pytest
 
-from engine import HashEmbedder, InvalidFilter, InvalidQuery, InvalidRecord, MockEngine
+from engine import InvalidFilter, InvalidQuery, InvalidRecord, MockEngine
 from engine.protocols import Engine
 from syncs import Runtime, SyncContext, create_sync
 from syncs.vectors import VectorItem, VectorMatch, Vectors, VectorStore
@@ -22,33 +20,6 @@ NOTES: tuple[VectorItem, ...] = (
     {"id": "katze", "text": "Katze sleeps auf dem Sofa", "metadata": {"lang": "de"}},
     {"id": "bare", "text": "Nothing sleeps here"},
 )
-
-
-@pytest.fixture(params=["mock", pytest.param("postgres", marks=pytest.mark.slow)])
-def on(request: pytest.FixtureRequest) -> With:
-    """Runs a coroutine function with an engine on an empty store."""
-    address = request.getfixturevalue("database_url") if request.param == "postgres" else ""
-
-    @asynccontextmanager
-    async def opened() -> AsyncIterator[Engine]:
-        engine: Engine = MockEngine(embedder=HashEmbedder())
-        if address:
-            from engine import PostgresEngine
-
-            engine = PostgresEngine(address, embedder=HashEmbedder())
-        try:
-            yield engine
-        finally:
-            await engine.aclose()
-
-    def run(scenario: Callable[[Engine], Coroutine[Any, Any, None]]) -> None:
-        async def main() -> None:
-            async with opened() as engine:
-                await scenario(engine)
-
-        asyncio.run(main())
-
-    return run
 
 
 async def filled(engine: Engine) -> VectorStore:
