@@ -25,19 +25,24 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import psycopg
-from pgvector import Vector
+from pgvector import SparseVector, Vector
 from pgvector.psycopg import register_vector_async
+from psycopg.adapt import Dumper
+from psycopg.postgres import types
+from psycopg.pq import Format
 from psycopg.types.json import Jsonb
 from psycopg.types.range import Range
 
 from engine import Embeddings, PageInput, PostgresEngine
-from engine.bulk import lexemes, sparse_vector
+from engine.bm25 import DIMENSIONS as PLACES
+from engine.bm25 import term_id
 from engine.embedded import server_status
-from engine.lexemes import register_lexemes
-from engine.pages import page_rows, write_pages
+from engine.packing import pack_words
+from engine.pages import PageRows, page_rows, write_pages
 from engine.records import ensure_entity, entity_key
 from engine.rows import Row, texts_of
 
+BARE = "bare COPY BINARY of ready rows"
 DIMENSIONS = 256
 RECORDS_A_PAGE = 10
 PAGES_A_CALL = 100
@@ -50,6 +55,37 @@ TYPES = (
     *("int8", "int8", "text", "bytea", "jsonb", "text", "text", "bytea", "bytea", "int4", "int4range", "text"),
     *("text[]", "text[]", "float8", "tsvector", "sparsevec"),
 )
+PAGE_TYPES = {
+    "url": "text",
+    "url_hash": "bytea",
+    "aliases": "text[]",
+    "etag": "text",
+    "last_modified": "text",
+    "content_hash": "text",
+    "metadata": "jsonb",
+    "markdown": "text",
+    "anchors": "jsonb",
+    "links": "text[]",
+    "depth": "int4",
+    "extractor": "text",
+    "chunk_settings": "text",
+    "fetched_at": "timestamptz",
+}
+
+
+class Words(tuple[str, ...]):
+    """Words on their way into a `tsvector`, for which psycopg has no adapter."""
+
+
+class WordsDumper(Dumper):
+    """Their adapter."""
+
+    format = Format.BINARY
+    oid = types["tsvector"].oid
+
+    def dump(self, obj: Words) -> bytes:
+        """In binary."""
+        return pack_words(obj)
 
 
 class Drawn:
@@ -134,6 +170,11 @@ def processor(postmaster: int) -> float:
     return time.process_time() + sum(int(stat[11]) + int(stat[12]) for stat in stats) / os.sysconf("SC_CLK_TCK")
 
 
+def sparse(row: Row) -> SparseVector:
+    """The words' weights, as a program that knows pgvector's adapters would write them."""
+    return SparseVector({term_id(word): weight for word, weight in row.weights.items()}, PLACES)
+
+
 async def timed(work: Callable[[], Awaitable[object]], records: int, postmaster: int) -> Rate:
     """How fast the work is done."""
     spent, started = processor(postmaster), time.perf_counter()
@@ -141,9 +182,13 @@ async def timed(work: Callable[[], Awaitable[object]], records: int, postmaster:
     return Rate(records / (time.perf_counter() - started), records / (processor(postmaster) - spent))
 
 
-async def copy_bare(connection: Any, rows: Sequence[Sequence[Row]], embedder: Drawn) -> Rate:
-    """The same rows, ready made, into tables without anything else to do."""
-    await connection.execute("DROP TABLE IF EXISTS bare_record, bare_vector")
+async def copy_bare(
+    connection: Any, prepared: Sequence[Sequence[PageRows]], embedder: Drawn, *, with_pages: bool = False
+) -> Rate:
+    """The same rows, ready made, into tables without anything else to do; those of the pages, too, if asked."""
+    rows = [[row for item in items for row in item.rows] for items in prepared]
+    await connection.execute("DROP TABLE IF EXISTS bare_page, bare_record, bare_vector")
+    await connection.execute("CREATE TABLE bare_page (LIKE syncline.page INCLUDING ALL)")
     await connection.execute("CREATE TABLE bare_record (LIKE syncline.record INCLUDING ALL)")
     await connection.execute("CREATE TABLE bare_vector (LIKE syncline.vector_1 INCLUDING ALL)")
     await connection.commit()
@@ -153,18 +198,24 @@ async def copy_bare(connection: Any, rows: Sequence[Sequence[Row]], embedder: Dr
                 (
                     *(1, None, row.external_id, row.external_hash, Jsonb(row.data), row.content, row.embed_text),
                     *(row.content_hash, row.embed_hash, row.position, Range(*row.span) if row.span else None),
-                    *(row.anchor, list(row.headings), list(row.terms), row.weight, lexemes(row), sparse_vector(row)),
+                    *(row.anchor, list(row.headings), list(row.terms), row.weight, Words(row.weights), sparse(row)),
                 )
                 for row in batch
             ],
             [(key, Vector(embedder.vector(text))) for key, text in sorted(dict(texts_of(batch)).items())],
+            [(1, item.url, *(item.values[name] for name in PAGE_TYPES)) for item in items] if with_pages else [],
         )
-        for batch in rows
+        for items, batch in zip(prepared, rows, strict=True)
     ]
 
     async def work() -> None:
-        for records, vectors in ready:
-            for table, types, values in (
+        for records, vectors, pages in ready:
+            for table, columns, values in (
+                (
+                    f"bare_page (entity_id, address, {', '.join(PAGE_TYPES)})",
+                    ("int8", "text", *PAGE_TYPES.values()),
+                    pages,
+                ),
                 (f"bare_record ({COLUMNS})", TYPES, records),
                 ("bare_vector (hash, embedding)", ("bytea", "vector"), vectors),
             ):
@@ -172,7 +223,7 @@ async def copy_bare(connection: Any, rows: Sequence[Sequence[Row]], embedder: Dr
                     connection.cursor() as cursor,
                     cursor.copy(f"COPY {table} FROM STDIN (FORMAT BINARY)") as copy,
                 ):
-                    copy.set_types(types)
+                    copy.set_types(columns)
                     for value in values:
                         await copy.write_row(value)
                 await connection.commit()
@@ -196,7 +247,7 @@ async def measure(pages_a_round: int, rounds: int) -> dict[str, list[Rate]]:
             )
             async with await psycopg.AsyncConnection.connect(await engine.conninfo()) as connection:
                 await register_vector_async(connection)
-                register_lexemes(connection)
+                connection.adapters.register_dumper(Words, WordsDumper)
                 for number in range(rounds):
                     pages = made_pages(pages_a_round, number)
                     for name, value in (await one_round(engine, connection, pages, embedder, records)).items():
@@ -216,10 +267,11 @@ async def one_round(
     for items in prepared:
         for item in items:
             for row in item.rows:
-                _ = (row.weights, row.external_hash, row.content_hash, row.embed_hash)
+                _ = (row.text_index, row.external_hash, row.content_hash, row.embed_hash)
     preparing = records / (time.process_time() - started)
     rows = [[row for item in items for row in item.rows] for items in prepared]
-    bare = await copy_bare(connection, rows, embedder)
+    bare = await copy_bare(connection, prepared, embedder)
+    with_pages = await copy_bare(connection, prepared, embedder, with_pages=True)
     key = entity_key("b", pages[0].url)
 
     async def written() -> None:
@@ -231,15 +283,21 @@ async def one_round(
         for batch in batches(pages):
             await engine.swap_pages(connection_id="b", name="whole", pages=batch)
 
+    await _empty(engine)
     ready = await timed(written, records, embedder.postmaster)
-    await engine.delete_entity(connection_id="b", name=pages[0].url)
-    await engine._database.fetch("TRUNCATE syncline.vector_1")
+    await _empty(engine)
     return {
-        "bare COPY BINARY of ready rows": bare,
+        BARE: bare,
+        "the same, and of the pages' own rows": with_pages,
         "the store, rows ready": ready,
         "the store, whole (`swap_pages`)": await timed(whole, records, embedder.postmaster),
         "preparing rows alone": Rate(preparing, preparing),
     }
+
+
+async def _empty(engine: PostgresEngine) -> None:
+    """Every way begins with empty tables, as those of the bare COPY are."""
+    await engine._database.fetch("TRUNCATE syncline.record, syncline.page, syncline.vector_1")
 
 
 async def _write(connection: Any, key: Any, items: Any) -> object:
@@ -317,7 +375,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     asked = parser.parse_args()
     figures = asyncio.run(measure(asked.pages, asked.rounds))
-    bare = figures["bare COPY BINARY of ready rows"]
+    bare = figures[BARE]
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     print(f"\n{asked.pages * RECORDS_A_PAGE:,} records a round, {asked.rounds} rounds, medians\n")
     print("| way | records/s | share of bare COPY (range) | processor time a record | share of bare COPY (range) |")

@@ -11,16 +11,15 @@ from types import MappingProxyType
 from typing import Any, LiteralString, TypeVar
 
 import psycopg
-from pgvector.psycopg import register_vector_async
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import dict_row
 from psycopg.sql import SQL, Composed, Literal
 from psycopg_pool import AsyncConnectionPool
 
+from engine.adapters import register_types
 from engine.embedded import EmbeddedServer
 from engine.errors import StoreUnavailable
 from engine.failures import describe_dsn, is_passing, parse_dsn, reason_of, store_error
-from engine.lexemes import register_lexemes
 from engine.limits import Limits
 from engine.migrate import migrate
 from engine.telemetry import transaction_span
@@ -207,7 +206,7 @@ class Database:
             min_size=1,
             max_size=self._limits.connections,
             check=AsyncConnectionPool.check_connection,
-            configure=_register_types,
+            configure=register_types,
             timeout=self._limits.wait,
             open=False,
         )
@@ -228,11 +227,6 @@ class Database:
         server, self._server = self._server, None
         if server is not None:
             await server.close()
-
-
-async def _register_types(connection: Connection) -> None:
-    await register_vector_async(connection)
-    register_lexemes(connection)
 
 
 def _is_dsn(url: str) -> bool:

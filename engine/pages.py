@@ -9,7 +9,7 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from engine.alignment import align
-from engine.bulk import copy_records, lexemes, move_records, sparse_vector
+from engine.bulk import copy_records, move_records
 from engine.clean import canonical, digest
 from engine.database import Connection
 from engine.models import PageInput, SyncReport
@@ -169,6 +169,7 @@ async def _apply(connection: Connection, entity: int, changes: _Changes) -> Sync
 
 def _values(page: int | None, row: Row) -> dict[str, object]:
     start, end = row.span if row.span is not None else (None, None)
+    lexemes, bm25 = row.text_index or (None, None)
     return {
         "page": page,
         "external_id": row.external_id,
@@ -185,8 +186,8 @@ def _values(page: int | None, row: Row) -> dict[str, object]:
         "headings": list(row.headings),
         "terms": list(row.terms),
         "weight": row.weight,
-        "lexemes": lexemes(row),
-        "bm25": sparse_vector(row),
+        "lexemes": lexemes,
+        "bm25": bm25,
     }
 
 

@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, cast
 
-from engine.bm25 import record_weights, term_id
+from engine.bm25 import DIMENSIONS, record_weights, term_id
 from engine.clean import canonical, clean_json, clean_text, digest
 from engine.errors import InvalidRecord
 from engine.models import PageInput, RecordInput
+from engine.packing import Packed, pack_sparse, pack_words
 from engine.words import MAX_WORD_LENGTH
 
 __all__ = ["MOST_INTEGER", "Row", "merge_row", "pages_of", "record_text", "rows_of", "taken_id", "texts_of"]
@@ -70,16 +71,17 @@ class Row:
         most = min(MOST_WORDS, int(len(heaviest) * MOST_WORD_BYTES / max(size, MOST_WORD_BYTES)))
         return {word: weights[word] for word in heaviest[:most]}
 
-    def sparse(self) -> dict[int, float]:
-        """The weights by place in the sparse vector; words that share a place add up."""
+    @cached_property
+    def text_index(self) -> tuple[Packed, Packed] | None:
+        """The words as `lexemes`, and their weights as `bm25`; None where there are none."""
+        if not self.weights:
+            return None
         elements = dict(zip(map(term_id, self.weights), self.weights.values(), strict=True))
-        if len(elements) == len(self.weights):
-            return elements
-        elements = {}
-        for word, weight in self.weights.items():
-            place = term_id(word)
-            elements[place] = elements.get(place, 0.0) + weight
-        return elements
+        if len(elements) < len(self.weights):  # words that share a place add up
+            elements = dict.fromkeys(elements, 0.0)
+            for word, weight in self.weights.items():
+                elements[term_id(word)] += weight
+        return Packed(pack_words(self.weights)), Packed(pack_sparse(elements, DIMENSIONS))
 
     def place(self) -> tuple[object, ...]:
         """Everything that may change while the text stays."""

@@ -201,7 +201,12 @@ class SpaceVectors:
         """Commit vectors, and texts that the model does not take. Raises EmbedderError for vectors that are wrong."""
         given = list(vectors.values())
         checked = checked_vectors(self._embedder, self._space, Embeddings(given), len(given)) if given else []
-        new = {"hashes": list(vectors), "vectors": [self._space.value(vector) for vector in checked]}
+        new = {
+            "hashes": list(vectors),
+            "vectors": [self._space.value(vector) for vector in checked],
+            "space": self._space.id,
+            "free": self._embedder.usd_per_million_tokens == 0,
+        }
         failures = [
             {"hash": key, "space": self._space.id, "reason": clean_text(reason)}
             for key, reason in sorted(refused.items())
@@ -211,8 +216,6 @@ class SpaceVectors:
             async with connection.cursor() as cursor:
                 if checked:
                     await cursor.execute(self._statement("keep_vectors"), new)
-                    values = {"hashes": list(vectors), "space": self._space.id}
-                    await cursor.execute(query("forget_failures"), values)
                 if failures:
                     await cursor.executemany(query("keep_failure"), failures)
 

@@ -18,7 +18,7 @@ WHERE entity_id = %(entity)s AND seq > %(after)s ORDER BY seq LIMIT %(count)s;
 
 -- name: visited_pages
 SELECT url_hash, content_hash IS NOT NULL AS stored, missed, extractor, last_modified, changed_at, fetched_at, listed_at
-FROM syncline.page WHERE entity_id = %(entity)s AND url_hash = ANY(%(hashes)s) AND crawl < %(crawl)s;
+FROM syncline.page WHERE entity_id = %(entity)s AND url_hash = ANY(%(hashes)b) AND crawl < %(crawl)s;
 
 -- name: revisit
 UPDATE syncline.page SET

@@ -3,8 +3,8 @@ INSERT INTO syncline.page
     (entity_id, url, url_hash, address, aliases, state, reason, etag, last_modified, content_hash, metadata, markdown,
      anchors, links, depth, extractor, chunk_settings, settled, fetched_at, changed_at)
 VALUES
-    (%(entity)s, %(url)s, %(url_hash)s, %(url)s, %(aliases)s, 'stored', '', %(etag)s, %(last_modified)s,
-     %(content_hash)s, %(metadata)s, %(markdown)s, %(anchors)s, %(links)s, %(depth)s, %(extractor)s,
+    (%(entity)s, %(url)s, %(url_hash)s, %(url)s, %(aliases)b, 'stored', '', %(etag)s, %(last_modified)s,
+     %(content_hash)s, %(metadata)s, %(markdown)s, %(anchors)s, %(links)b, %(depth)s, %(extractor)s,
      %(chunk_settings)s, (SELECT crawl FROM syncline.entity WHERE id = %(entity)s), %(fetched_at)s, now())
 ON CONFLICT (entity_id, url_hash) DO UPDATE SET
     aliases = coalesce(

@@ -32,7 +32,7 @@ DELETE FROM syncline.entity WHERE key = %(key)s RETURNING id;
 -- name: records_by_hash
 SELECT id, page_id, external_id, data, content_hash, embed_hash, position,
        lower(span) AS span_start, upper(span) AS span_end, anchor, headings, terms, weight
-FROM syncline.record WHERE entity_id = %(entity)s AND external_hash = ANY(%(hashes)s)
+FROM syncline.record WHERE entity_id = %(entity)s AND external_hash = ANY(%(hashes)b)
 ORDER BY position, id;
 
 -- name: whole_records
@@ -40,7 +40,7 @@ SELECT record.external_id, record.data, record.content, record.embed_text, recor
        lower(record.span) AS span_start, upper(record.span) AS span_end, record.anchor, record.headings, record.terms,
        record.weight
 FROM syncline.record JOIN syncline.entity ON entity.id = record.entity_id
-WHERE entity.key = %(key)s AND record.external_hash = ANY(%(hashes)s);
+WHERE entity.key = %(key)s AND record.external_hash = ANY(%(hashes)b);
 
 -- name: records_of_pages
 SELECT id, page_id, external_id, data, content_hash, embed_hash, position,
@@ -78,11 +78,11 @@ WHERE record.id = moved.id;
 DELETE FROM syncline.record WHERE id = ANY(%(ids)s);
 
 -- name: delete_by_hash
-DELETE FROM syncline.record WHERE entity_id = %(entity)s AND external_hash = ANY(%(hashes)s);
+DELETE FROM syncline.record WHERE entity_id = %(entity)s AND external_hash = ANY(%(hashes)b);
 
 -- name: held_elsewhere
 SELECT record.external_id, page.url
 FROM syncline.record LEFT JOIN syncline.page ON page.id = record.page_id
-WHERE record.entity_id = %(entity)s AND record.external_hash = ANY(%(hashes)s)
+WHERE record.entity_id = %(entity)s AND record.external_hash = ANY(%(hashes)b)
   AND (record.page_id IS NULL OR record.page_id <> ALL(%(pages)s))
 ORDER BY record.id LIMIT 1;

@@ -41,24 +41,29 @@ SELECT EXISTS (
 
 -- name: touch_vectors
 UPDATE {vectors} AS vectors SET created_at = now()
-WHERE hash = ANY(%(hashes)s) AND NOT EXISTS (SELECT FROM syncline.record WHERE embed_hash = vectors.hash);
+WHERE hash = ANY(%(hashes)b) AND NOT EXISTS (SELECT FROM syncline.record WHERE embed_hash = vectors.hash);
 
 -- name: known_texts
-SELECT hash, false AS failed FROM {vectors} WHERE hash = ANY(%(hashes)s)
+SELECT hash, false AS failed FROM {vectors} WHERE hash = ANY(%(hashes)b)
 UNION ALL
-SELECT hash, true FROM syncline.embed_failure WHERE space_id = %(space)s AND hash = ANY(%(hashes)s);
+SELECT hash, true FROM syncline.embed_failure WHERE space_id = %(space)s AND hash = ANY(%(hashes)b);
 
 -- name: keep_vectors
-INSERT INTO {vectors} (hash, embedding) SELECT * FROM unnest(%(hashes)b::bytea[], %(vectors)b)
+-- What costs nothing to make again need not wait for the disk. The records that use it do, and the log is sequential:
+-- where they are, their vectors are.
+WITH accepted AS (
+    DELETE FROM syncline.embed_failure WHERE space_id = %(space)s AND hash = ANY(%(hashes)b)
+)
+INSERT INTO {vectors} (hash, embedding)
+SELECT kept.* FROM unnest(%(hashes)b::bytea[], %(vectors)b) AS kept, set_config(
+    'synchronous_commit', CASE WHEN %(free)s THEN 'off' ELSE current_setting('synchronous_commit') END, true
+)
 ON CONFLICT DO NOTHING;
 
 -- name: keep_failure
 INSERT INTO syncline.embed_failure (hash, space_id, reason) VALUES (%(hash)s, %(space)s, %(reason)s)
 ON CONFLICT (hash, space_id) DO UPDATE
 SET reason = EXCLUDED.reason, tries = embed_failure.tries + 1, failed_at = now();
-
--- name: forget_failures
-DELETE FROM syncline.embed_failure WHERE space_id = %(space)s AND hash = ANY(%(hashes)s);
 
 -- name: embed_failures
 SELECT coalesce(page.url, record.data ->> 'source_url', '') AS url, entity.name AS entity, record.external_id,

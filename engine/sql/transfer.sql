@@ -56,7 +56,7 @@ FROM jsonb_populate_recordset(NULL::syncline.page, %(pages)s) WITH ORDINALITY
 ORDER BY ordinality; -- of discovery
 
 -- name: imported_pages
-SELECT url, id FROM syncline.page WHERE entity_id = %(entity)s AND url_hash = ANY(%(hashes)s);
+SELECT url, id FROM syncline.page WHERE entity_id = %(entity)s AND url_hash = ANY(%(hashes)b);
 
 -- name: import_failure
 INSERT INTO syncline.embed_failure (hash, space_id, reason, tries) VALUES (%(hash)s, %(space)s, %(reason)s, %(tries)s)
