@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import shutil
+import signal
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -54,6 +55,13 @@ def clean_environment(open_folder: Path) -> Iterator[None]:
         patch.setenv("SYNCLINE_DATA", str(open_folder / "data"))
         patch.setenv("SYNCLINE_CHROMIUM", "none")  # a test that renders says so
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible() -> None:
+    """A job in the background ignores Ctrl-C, and so would every program that a test starts and interrupts."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 # --- a database -----------------------------------------------------------------------------------
