@@ -164,7 +164,7 @@ class _Import:
         vectors = self.vectors.pop(space.id, {})
         if vectors:
             statement = sql.SQL(query("keep_vectors")).format(vectors=space.table)
-            values = {"hashes": list(vectors), "vectors": list(vectors.values()), "space": space.id, "free": False}
+            values = {"hashes": list(vectors), "vectors": list(vectors.values()), "space": space.id}
             await self.connection.execute(statement, values)
         self.counts.update(vectors=len(vectors))
 

@@ -205,7 +205,6 @@ class SpaceVectors:
             "hashes": list(vectors),
             "vectors": [self._space.value(vector) for vector in checked],
             "space": self._space.id,
-            "free": self._embedder.usd_per_million_tokens == 0,
         }
         failures = [
             {"hash": key, "space": self._space.id, "reason": clean_text(reason)}

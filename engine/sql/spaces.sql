@@ -49,15 +49,12 @@ UNION ALL
 SELECT hash, true FROM syncline.embed_failure WHERE space_id = %(space)s AND hash = ANY(%(hashes)b);
 
 -- name: keep_vectors
--- What costs nothing to make again need not wait for the disk. The records that use it do, and the log is sequential:
--- where they are, their vectors are.
+-- Waits for the disk, whatever the vectors cost: a crawl outlives its server, and would write their records on the next one.
 WITH accepted AS (
     DELETE FROM syncline.embed_failure WHERE space_id = %(space)s AND hash = ANY(%(hashes)b)
 )
 INSERT INTO {vectors} (hash, embedding)
-SELECT kept.* FROM unnest(%(hashes)b::bytea[], %(vectors)b) AS kept, set_config(
-    'synchronous_commit', CASE WHEN %(free)s THEN 'off' ELSE current_setting('synchronous_commit') END, true
-)
+SELECT * FROM unnest(%(hashes)b::bytea[], %(vectors)b)
 ON CONFLICT DO NOTHING;
 
 -- name: keep_failure

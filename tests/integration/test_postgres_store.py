@@ -110,29 +110,6 @@ def test_a_migration_that_fails_leaves_the_store_as_it_was(database_url: str, mo
     assert (number,) not in rows(database_url, "SELECT number FROM syncline.migration")
 
 
-@pytest.mark.parametrize(("price", "waited"), [(0.0, "off"), (0.02, "on")])
-def test_only_vectors_that_were_paid_for_are_waited_for_on_the_disk(
-    database_url: str, price: float, waited: str
-) -> None:
-    embedder = HashEmbedder()
-    embedder.usd_per_million_tokens = price
-    watch = """
-        CREATE TABLE syncline.seen (setting text);
-        CREATE FUNCTION syncline.see() RETURNS trigger LANGUAGE plpgsql AS
-        $$ BEGIN INSERT INTO syncline.seen VALUES (current_setting('synchronous_commit')); RETURN NULL; END $$;
-        CREATE TRIGGER see AFTER INSERT ON syncline.vector_1 EXECUTE FUNCTION syncline.see();
-    """
-
-    async def scenario(engine: PostgresEngine) -> None:
-        await engine.swap_pages(**SITE, pages=[page(URL, "alpha")])
-        with psycopg.connect(database_url) as connection:
-            connection.execute(watch)
-        await engine.swap_pages(**SITE, pages=[page(URL, "alpha", "beta")])
-        assert rows(database_url, "SELECT setting FROM syncline.seen") == [(waited,)]
-
-    run(database_url, scenario, embedder)
-
-
 # --- alignment ----------------------------------------------------------------------------------------------
 
 
