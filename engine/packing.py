@@ -16,6 +16,7 @@ __all__ = [
     "pack_float",
     "pack_integer",
     "pack_json",
+    "pack_long",
     "pack_range",
     "pack_sparse",
     "pack_texts",
@@ -25,20 +26,20 @@ __all__ = [
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 """What a COPY begins with."""
 
-END = struct.pack("!h", -1)
+END = b"\xff\xff"
 """What it ends with."""
 
-_NULL = struct.pack("!i", -1)
+_NULL = b"\xff" * 4  # a length of -1
 _JSONB_VERSION = b"\x01"
 _WITH_LOWER_BOUND = 2
 _TEXT = 25  # the type's number
+_NO_TEXTS = bytes(8) + b"\0\0\0\x19"
 
 pack_integer = struct.Struct("!i").pack
 pack_long = struct.Struct("!q").pack
 pack_float = struct.Struct("!d").pack
 _range = struct.Struct("!Biiii").pack
 _array = struct.Struct("!5i").pack
-_no_texts = struct.pack("!3i", 0, 0, _TEXT)
 
 
 class Packed(bytes):
@@ -69,7 +70,7 @@ def pack_range(start: int, end: int) -> bytes:
 def pack_texts(texts: Sequence[str]) -> bytes:
     """As `text[]`."""
     if not texts:
-        return _no_texts
+        return _NO_TEXTS
     return _array(1, 0, _TEXT, len(texts), 1) + pack_fields([text.encode() for text in texts])
 
 
