@@ -88,8 +88,8 @@ def import_(
 
 
 def _counted(counts: dict[str, int]) -> str:
-    names = {"entities": "sites or entities", "pages": "pages", "records": "chunks or records", "vectors": "vectors"}
-    return ", ".join(f"{counts[name]:,} {said}" for name, said in names.items())
+    names = {"entities": "site", "pages": "page", "records": "chunk", "vectors": "vector"}
+    return ", ".join(f"{counts[name]:,} {said}{'' if counts[name] == 1 else 's'}" for name, said in names.items())
 
 
 @contextmanager

@@ -316,7 +316,7 @@ def test_a_site_goes_through_a_file_into_another_folder_and_is_crawled_there_for
     assert (done.json["pages"], done.json["entities"]) == (4, 1)
     assert gzip.decompress(Path(file).read_bytes()).startswith(b'{"syncline":{"format":1,')
     assert [path.name for path in place.iterdir() if path.is_file()] == ["site.jsonl.gz"]
-    assert syncline("import", file, "--db", folder).out.startswith("Imported 1 sites or entities, 4 pages, ")
+    assert syncline("import", file, "--db", folder).out.startswith("Imported 1 site, 4 pages, ")
     assert syncline(*asked, folder).json == syncline(*asked, database_url).json != []
     again = syncline(*crawl, folder).json
     assert (again["pages"]["unchanged"], again["embeddings"]["computed"]) == (4, 0)
@@ -351,7 +351,7 @@ def test_an_export_goes_from_standard_output_to_standard_input(database_url: str
 
     exported = command("export", "-", "--db", database_url)
     assert exported.stdout.startswith(b'{"syncline":')
-    assert exported.stderr.startswith(b"Exported 2 sites or entities, 5 pages, ")
+    assert exported.stderr.startswith(b"Exported 2 sites, 5 pages, ")
     command("import", "-", "--db", other_url, input=gzip.compress(exported.stdout))
     assert rows(other_url, STORE) == rows(database_url, STORE)
     command("import", "-", "--replace", "--db", other_url, input=exported.stdout)
