@@ -29,6 +29,7 @@ _BINARY = bytes([*range(0x09), 0x0B, *range(0x0E, 0x1B), *range(0x1C, 0x20)])
 _HEAD = 65_536  # bytes of a document in which signs are looked for
 _FEW = 600  # characters of text that a challenge, a login form or a shell has at most
 LEAST = 200  # characters of text that a page has which does without JavaScript
+_HARDLY_ANY = 40  # characters of text that no page has which has anything to say
 _SHORT = 2_000  # characters of text that a page may have which says that there is none
 _ALIKE = 0.8  # share of words that two answers have in common where they are one template
 
@@ -77,9 +78,10 @@ _RETURN = re.compile(
 )
 _NEEDS_SCRIPT = re.compile(
     r"(?:enable|activate|turn on|requires?|needs?|without) (?:\w+ ){0,3}javascript|javascript (?:is |must be )"
-    r"(?:\w+ )?(?:disabled|required|enabled|turned off)",
+    r"(?:\w+ )?(?:required|enabled)",
     re.IGNORECASE,
 )
+_NO_SCRIPT = re.compile(r"javascript is (?:\w+ )?(?:disabled|turned off)", re.IGNORECASE)
 _SHELL = re.compile(
     rb"<(?:div|main|body)[^>]{0,200}id\s*=\s*[\"']?(?:root|app|__next|__nuxt|___gatsby|svelte|q-app)[\"']?[^>]{0,200}>"
     rb"\s*</|<app-root[^>]{0,200}>\s*</",
@@ -140,7 +142,10 @@ def not_a_page(response: FetchResponse, page: MarkdownPage) -> Finding | None:
         if _SHELL.search(head) or _LOADING.fullmatch(text):
             return Finding("an empty shell that only JavaScript fills", own=True)
         unscripted = [inside.decode("utf-8", "replace") for inside in _NOSCRIPT.findall(head)]
-        if any(_NEEDS_SCRIPT.search(said) for said in (*unscripted, text)):
+        asked = any(_NEEDS_SCRIPT.search(said) for said in (*unscripted, text)) or _NO_SCRIPT.search(text)
+        # Javadoc notes it on every page, also on those that say one short thing without any script.
+        noted = len(text) < _HARDLY_ANY and any(map(_NO_SCRIPT.search, unscripted))
+        if asked or noted:
             return Finding("a page that asks for JavaScript instead of giving its text", own=True)
     if not any(character.isalnum() for character in text):
         return Finding("no text was found in it", own=True)

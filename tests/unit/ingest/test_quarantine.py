@@ -47,6 +47,11 @@ def why(html: str, status: int = 200, **headers: str) -> str | None:
             "asks for JavaScript",
         ),
         ("<script>x()</script><p>JavaScript is required to view this page.</p>", "asks for JavaScript"),
+        ("<script>x()</script><p>JavaScript is disabled.</p>", "asks for JavaScript"),
+        (
+            "<noscript>JavaScript is disabled on your browser.</noscript><script>x()</script><p>index.html</p>",
+            "asks for",
+        ),
         ("<nav><a href=b>b</a></nav>", "no text"),
         ("\x00\x01\x02PNG" + "\x03\x04" * 100, "binary data"),
     ],
@@ -70,6 +75,8 @@ def test_an_answer_that_is_not_the_page_has_a_reason(html: str, part: str) -> No
         "<p>One stray \x00 in the text of a page that is otherwise quite as it should be.</p>",
         "<h1>404 Not Found</h1><p>The server has no such page.</p>",
         "<noscript><img src='track.gif'></noscript><script>x()</script><p>Short.</p>",
+        "<noscript>JavaScript is disabled on your browser.</noscript><script>x()</script>"
+        "<main><h1>Uses of Class org.x.Zeppelin</h1><p>No usage of org.x.Zeppelin</p></main>",
     ],
 )
 def test_a_page_that_only_talks_of_it_is_a_page(html: str) -> None:
