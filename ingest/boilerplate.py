@@ -36,7 +36,8 @@ NEVER_CONTENT = (
     "[hidden]:not([role=tabpanel]):not([hidden=until-found]), form:not(:has(h1, h2, h3, p, pre)), "
     "button:not(:is(h1, h2, h3, h4, h5, h6, summary) button), "
     "a.headerlink, a.anchorjs-link, a.hash-link, a.anchor-link, a.header-anchor, a.permalink, "
-    "a.viewcode-link, a.src, .rightside, a[rel~=prev], a[rel~=next], a[rel~=edit], "
+    "a.viewcode-link, a:has(> .viewcode-link), a.viewcode-back, a.src, a.srclink, .rightside, a.test-arrow, "
+    "#toggle-all-docs, a.sub-logo-container, a[rel~=prev], a[rel~=next], a[rel~=edit], "
     ".sphinxsidebar, .sidebar:not(:has(.sidebar-title, .title)), .toctree-wrapper.compound.hidden, "
     ".breadcrumbs, .breadcrumb, .related, .prev-next-area, .ttc, .search-results, "
     "figcaption .sr-only, figcaption .visually-hidden, .onlyprint, .print-only, .visible-print, .d-none.d-print-block, "
@@ -73,6 +74,11 @@ _MENU_LINKS, _MENU_SHARE = 8, 0.8
 _LONG_TEXT = 4_000  # characters of text that no frame inside a container has, whatever it is called
 _LINE_NUMBERS = re.compile(r"\s*(?:\d{1,6}\s+)*\d{1,6}\s*")
 _PERMALINK = re.compile(r"^[\s¶#§🔗◆ⓘ\u200b\uf0c1]*$")
+_SWITCH = re.compile(
+    r"\W*(?:(?:hide|show|collapse|expand|toggle|(?:un)?fold|open|close|more|less|details|all|top|up|copy|edit)\b\W*)*",
+    re.IGNORECASE,
+)
+_SEPARATOR = re.compile(r"\s*[·•|]\s*")
 _UPDATE_LINE = re.compile(
     r"\W*(?:this )?(?:page )?(?:was )?last (?:updated|modified|changed|built)\b.*\d.*", re.IGNORECASE
 )
@@ -92,13 +98,19 @@ def drop_never_content(root: LexborNode, *, keep: bool = False) -> None:
     # From the end, so that nothing is touched whose parent is gone already.
     for node in reversed(root.css(NEVER_CONTENT)):
         if node.tag not in ("html", "body") and not (keep and node.mem_id == root.mem_id):
+            before = node.prev
+            if node.tag == "a" and before is not None and before.tag == "-text" and _SEPARATOR.fullmatch(before.text()):
+                before.decompose()
             node.decompose()
     for heading in root.css(ANY_HEADING):
-        for kind, share in (("button", 1.0), ("a[href='#']", 0.5)):
-            switches = heading.css(kind)
-            if switches and sum(map(text_length, switches)) < share * text_length(heading):
-                for switch in reversed(switches):
-                    switch.decompose()
+        buttons = heading.css("button")
+        if buttons and sum(map(text_length, buttons)) < text_length(heading):
+            for button in reversed(buttons):
+                button.decompose()
+        # rustdoc's and other headings have such a link around the name itself.
+        for link in reversed(heading.css("a[href='#']")):
+            if _SWITCH.fullmatch(link.text(deep=True)):
+                link.decompose()
     for cell in reversed(root.css("td:has(> pre):has(+ td pre)")):
         if _numbers_lines(cell):
             cell.decompose()

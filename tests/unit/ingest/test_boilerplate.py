@@ -203,6 +203,21 @@ def test_a_switch_beside_the_text_of_a_heading_goes() -> None:
     assert "## Summary\n" in markdown_of("<h2>Summary <small><a href='#'>hide</a></small></h2>")
 
 
+def test_the_name_in_a_heading_stays_where_it_is_a_link_to_the_top() -> None:
+    heading = "<h1>Enum <a href=../index.html>std</a>::<wbr><a href='#'>Option</a><button>Copy path</button></h1>"
+    assert "# Enum std::Option\n" in markdown_of(f"{heading}<p>Some or none.</p>")
+    assert "# Crate std\n" in markdown_of("<h1>Crate <a href='#'>std</a></h1><p>The library.</p>")
+
+
+def test_links_to_the_code_of_an_item_go_with_the_dot_before_them() -> None:
+    links = "<a class=srclink href=../src/o.rs.html>source</a> · <a id=toggle-all-docs href='#'>[-]</a>"
+    assert "1.0.0\n" in markdown_of(f"<h1>Option</h1><div><span>1.0.0</span> · {links}</div><p>Some or none.</p>")
+    link = "<a class=reference href=../_modules/q.html#Q><span class=viewcode-link>[source]</span></a>"
+    term = markdown_of(f"<h1>Q</h1><dl><dt id=q.Q><code>class Q()</code>{link}</dt><dd>It asks.</dd></dl>")
+    assert "class Q()" in term
+    assert "source" not in term
+
+
 def test_a_term_that_links_to_itself_is_a_term() -> None:
     assert "**Crank**\n" in markdown_of("<dl><dt id=crank><a href='#crank'>Crank</a></dt><dd>It is turned.</dd></dl>")
 
