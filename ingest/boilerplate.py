@@ -36,8 +36,8 @@ NEVER_CONTENT = (
     "[hidden]:not([role=tabpanel]):not([hidden=until-found]), form:not(:has(h1, h2, h3, p, pre)), "
     "button:not(:is(h1, h2, h3, h4, h5, h6, summary) button), "
     "a.headerlink, a.anchorjs-link, a.hash-link, a.anchor-link, a.header-anchor, a.permalink, "
-    "a.viewcode-link, a:has(> .viewcode-link), a.viewcode-back, a.src, a.srclink, .rightside, a.test-arrow, "
-    "#toggle-all-docs, a.sub-logo-container, a[rel~=prev], a[rel~=next], a[rel~=edit], "
+    "a.viewcode-link, a:has(> .viewcode-link), a.viewcode-back, a.src, a.srclink, .src > a.link, a.selflink, "
+    "a.test-arrow, #toggle-all-docs, .rightside, a.sub-logo-container, a[rel~=prev], a[rel~=next], a[rel~=edit], "
     ".sphinxsidebar, .sidebar:not(:has(.sidebar-title, .title)), .toctree-wrapper.compound.hidden, "
     ".breadcrumbs, .breadcrumb, .related, .prev-next-area, .ttc, .search-results, "
     "figcaption .sr-only, figcaption .visually-hidden, .onlyprint, .print-only, .visible-print, .d-none.d-print-block, "
@@ -178,8 +178,8 @@ def drop_update_line(main: LexborNode) -> None:
 
 
 def drop_leading_links(main: LexborNode) -> None:
-    """Remove lists of links that come before the first heading: a site's menu, or links into this page, that nothing
-    names as such. On a page without headings, only one whose links all come again after it."""
+    """Remove lists of links that come before the first heading: a site's menu, in a table of one row too, or links into
+    this page, that nothing names as such. On a page without headings, only one whose links all come again after it."""
     rest = text_length(main)
     found: list[LexborNode] = []
     level = main.child
@@ -191,9 +191,9 @@ def drop_leading_links(main: LexborNode) -> None:
             continue
         text = text_length(level) if level.is_element_node else 0
         links = level.css("a[href]") if text else []
-        many = len(links) >= _MENU_LINKS or (
-            len(links) > 1 and all((link.attributes.get("href") or "").startswith("#") for link in links)
-        )
+        inside = all((link.attributes.get("href") or "").startswith("#") for link in links)
+        bar = level.tag == "table" and len(level.css("tr")) == 1
+        many = len(links) >= _MENU_LINKS or (len(links) > 1 and (inside or bar))
         if many and link_text(level) > _MENU_SHARE * text:
             found.append(level)
             rest -= text

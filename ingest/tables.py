@@ -64,10 +64,13 @@ def _prepare(table: Element) -> list[Child]:
 
 
 def _label_cells(rows: list[Element]) -> None:
-    """Put the words of the header's cells before the blocks of the cells under them: a row is read by itself then."""
+    """Put the words of the header's cells before the blocks of the cells under them: a row is read by itself then.
+
+    The header of a single column says nothing about one cell that it does not say about all.
+    """
     header, *others = ([cell for cell in row.elements() if cell.name in _CELLS] for row in rows)
     labels = [" ".join(cell.get_text().split()) for cell in header]
-    if not all(labels) or not others or any(_holds_blocks(cell, has_header=True) for cell in header):
+    if len(labels) < 2 or not all(labels) or not others or any(_holds_blocks(cell, has_header=True) for cell in header):
         return
     if any(cell.name != "th" for cell in header) or any(len(cells) != len(labels) for cells in others):
         return

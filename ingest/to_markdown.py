@@ -339,7 +339,9 @@ class MarkdownRules(MarkdownConverter):
     convert_audio = convert_video
 
     def convert_dt(self, el: Element, text: str, parent_tags: Tags) -> str:
-        """The term of a definition as a bold line of its own; an API signature as code."""
+        """The term of a definition as a bold line of its own, an API signature as code; code on lines stays a block."""
+        if "_inline" not in parent_tags and el.find("pre") is not None:
+            return f"\n\n{text.strip()}\n\n"
         signature = " ".join(el.get_text().split()).rstrip("¶ ")
         if "sig" not in el.classes or "_inline" in parent_tags or not signature:
             return self._bold_line(text, parent_tags)

@@ -218,6 +218,15 @@ def test_links_to_the_code_of_an_item_go_with_the_dot_before_them() -> None:
     assert "source" not in term
 
 
+def test_a_bar_of_links_above_the_first_heading_goes_also_where_it_is_a_table() -> None:
+    cells = "".join(f"<td><a href='/{name}'>{name}</a></td>" for name in ("Home", "Libraries", "People"))
+    page = f"<body><table><tr><td><img src=logo.png></td>{cells}</tr></table><hr><h1>Arrays</h1>{PROSE}{PROSE}"
+    markdown = html_to_markdown(page, URL).markdown
+    assert "Libraries" not in markdown
+    assert "# Arrays" in markdown
+    assert "Libraries" in html_to_markdown(f"<body><h1>Arrays</h1><table><tr>{cells}</tr></table>{PROSE}", URL).markdown
+
+
 def test_a_term_that_links_to_itself_is_a_term() -> None:
     assert "**Crank**\n" in markdown_of("<dl><dt id=crank><a href='#crank'>Crank</a></dt><dd>It is turned.</dd></dl>")
 

@@ -108,6 +108,13 @@ def test_a_definition_list_is_bold_terms_and_blocks() -> None:
     assert anchors(html) == [("`-v`", "t", None, "-v")]
 
 
+def test_a_term_that_is_a_block_of_code_stays_one() -> None:
+    code = "int* data();\nconst int* data() const;"
+    html = f"<dl><dt id=d><span><pre>{code}</pre></span></dt><dd><p>A pointer.</p></dd></dl>"
+    assert markdown(html) == f"```\n{code}\n```\n\nA pointer."
+    assert [anchor[1] for anchor in anchors(html)] == ["d"]
+
+
 def test_a_link_around_a_heading_leaves_the_heading() -> None:
     assert markdown('<a href="x"><h2>C Interface</h2></a><p>t</p>') == "## C Interface\n\nt"
 
@@ -203,6 +210,12 @@ def test_a_table_without_a_header_takes_its_first_row() -> None:
     assert markdown("<table><tr><td>a</td><td>b</td></tr><tr></tr><tr><td>c</td></tr></table>") == (
         "| a | b |\n| --- | --- |\n| c |"
     )
+
+
+def test_the_header_of_a_single_column_of_blocks_is_said_once() -> None:
+    cells = "".join(f"<tr><td><p>{name}()</p><p>Does it.</p><pre>{name}</pre></td></tr>" for name in ("one", "two"))
+    made = markdown(f"<table><thead><tr><th>Function</th></tr></thead><tbody>{cells}</tbody></table>")
+    assert made.startswith("Function\n\none()\n\nDoes it.\n\n```\none\n```\n\ntwo()")
 
 
 def test_a_table_that_arranges_blocks_becomes_the_blocks() -> None:
