@@ -7,9 +7,8 @@ blocks that refer to characters and whole lines, and runs of visible text.
 import functools
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
 from types import MappingProxyType
 from typing import Any
 
@@ -22,15 +21,19 @@ from chunking.raw_html import visible
 __all__ = ["parse_markdown"]
 
 _MAX_DEPTH = 60  # levels of nesting that become blocks; deeper structure says nothing to a reader
-_NEWLINE = re.compile(r"\r\n?|\n")
 _NOT_ASCII = re.compile(r"[^\0-\x7f]+")
+_STRETCH = 512  # characters
 _CARRIAGE_RETURN = re.compile(r"\r(?!\n)")
-_NO_CHARACTER = re.compile(r"[\0\ud800-\udfff]")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _FRONT_MATTER_MARK = re.compile(r"---[ \t]*\Z")
 _LINE_MARKS = re.compile(r"([\r\n])[ \t>]+")
+_NEWLINE_MARKS = re.compile(r"\n[ \t>]+")  # the same where every line ends in a newline, and much faster
 _NUMBER = re.compile(r"\d{1,9}[.)]")
 _BREAK = re.compile(r"<br[\s/>]", re.IGNORECASE)
 _FOOTNOTE = re.compile(r"[ \t>]*\[\^")
+_CODE = frozenset({"fence", "indented_code"})
+_ROWS = frozenset({"TableHead", "TableRow"})
+_TRIMMED = frozenset({"fence", "indented_code", "html", "paragraph", "heading"})
 _INLINE = frozenset({"Emphasis", "Strong", "Strikethrough", "Link", "Image"})
 _KINDS: Mapping[str, BlockKind] = MappingProxyType(
     {
@@ -50,13 +53,10 @@ _KINDS: Mapping[str, BlockKind] = MappingProxyType(
 
 def parse_markdown(source: str) -> Parsed:
     """The blocks of a markdown document. Never fails: any text is markdown."""
-    reader = _Reader(source, _line_starts(source))
+    reader = _Reader(source, _readable(source))
     body = reader.read_front_matter()
-    # What the parser would not take for a line end or a character, in as many characters.
-    shown = _NO_CHARACTER.sub("\ufffd", source[body:])
-    if "\r" in shown:
-        shown = _CARRIAGE_RETURN.sub("\n", shown)
-    reader.read(_parser().events_with_range(shown), _places(shown, body))
+    markdown = reader.markdown[body:]
+    reader.read(_parser().events_with_range(markdown), _Places(markdown, body))
     root = reader.stack[0]
     blocks = reader.with_definitions(root.children, body if reader.front_matter else 0, len(source))
     return Parsed(source, (*reader.front_matter, *blocks), reader.runs.plain())
@@ -67,39 +67,52 @@ def _parser() -> pyromark.Markdown:
     return pyromark.Markdown(options=pyromark.Options.ENABLE_TABLES)
 
 
-def _line_starts(source: str) -> Sequence[int]:
+def _readable(source: str) -> str:
+    """The source with what the parser would not take for a line end or a character, in as many characters."""
     if "\r" in source:
-        return [0, *(match.end() for match in _NEWLINE.finditer(source))]
-    return [0, *accumulate(len(line) + 1 for line in source.split("\n")[:-1])]
+        source = _CARRIAGE_RETURN.sub("\n", source)
+    try:
+        source.encode()
+    except UnicodeEncodeError:
+        source = _SURROGATE.sub("\ufffd", source)
+    return source.replace("\0", "\ufffd")
 
 
-def _places(text: str, base: int) -> Callable[[int, int], tuple[int, int]] | None:
-    """From two bytes of the text to characters of the source, in which the text begins at `base`; None: the same."""
-    if text.isascii() and not base:
-        return None
-    encoded = text.encode()
-    firsts, lasts, characters = [0], [0], [0]  # of each run of what is not ASCII: its bytes, and where it ends
-    for match in _NOT_ASCII.finditer(text):
-        first = lasts[-1] + match.start() - characters[-1]
-        firsts.append(first)
-        lasts.append(first + len(match[0].encode()))
-        characters.append(match.end())
-    low, high, shift = 0, -1, 0  # the ASCII that the last place was found in: most of the next ones are there too
+class _Places:
+    """From bytes of a text to characters of the source, in which the text begins at `base`."""
 
-    def character(place: int) -> int:
-        nonlocal low, high, shift
-        run = bisect_right(firsts, place) - 1
-        if place < lasts[run]:
-            return base + characters[run] - len(encoded[place : lasts[run]].decode())
-        low, high = lasts[run], firsts[run + 1] if run + 1 < len(firsts) else len(encoded)
-        shift = base + characters[run] - low
-        return place + shift
+    def __init__(self, text: str, base: int) -> None:
+        self._base = base
+        self._encoded = text.encode()
+        # Of each run of what is not ASCII: its first byte, the byte after it, and the character there.
+        self._firsts, self._lasts, self._characters = [0], [0], [0]
+        for match in _not_ascii(text):
+            first = self._lasts[-1] + match.start() - self._characters[-1]
+            self._firsts.append(first)
+            self._lasts.append(first + len(match[0].encode()))
+            self._characters.append(match.end())
+        self._firsts.append(len(self._encoded) + 1)
+        self.near = (0, self._firsts[1], base)
+        """The ASCII around the last place, as bytes from and to, and what to add: most next ones are there too."""
 
-    def places(start: int, end: int) -> tuple[int, int]:
-        first = start + shift if low <= start <= high else character(start)
-        return first, end + shift if low <= end <= high else character(end)
+    def characters(self, start: int, end: int) -> tuple[int, int]:
+        """Two places as characters; the first of them is near from then on."""
+        last = self._character(end)
+        return self._character(start), last
 
-    return places
+    def _character(self, place: int) -> int:
+        run = bisect_right(self._firsts, place) - 1
+        low = self._lasts[run]
+        shift = self._base + self._characters[run] - low
+        self.near = (low, self._firsts[run + 1], shift)
+        return place + shift if place >= low else low + shift - len(self._encoded[place:low].decode())
+
+
+def _not_ascii(text: str) -> Iterator[re.Match[str]]:
+    """The runs of what is not ASCII, looked for only where there are any."""
+    for start in range(0, 0 if text.isascii() else len(text), _STRETCH):
+        if not text[start : start + _STRETCH].isascii():
+            yield from _NOT_ASCII.finditer(text, start, start + _STRETCH)
 
 
 @dataclass(slots=True)
@@ -162,68 +175,91 @@ class _Open:
     first: int = -1
     last: int = -1
     children: list[Block] = field(default_factory=list)
-    cells: list[str] = field(default_factory=list)
-    raw: list[tuple[str, int]] = field(default_factory=list)  # lines of an HTML block, with their places
 
 
 @dataclass(slots=True)
 class _Reader:
     source: str
-    lines: Sequence[int]  # where each line starts
+    markdown: str  # the source as the parser reads it, where every line ends in a newline
     runs: _Runs = field(default_factory=_Runs)
     stack: list[_Open] = field(default_factory=lambda: [_Open("blockquote", 0, 0)])
     front_matter: list[Block] = field(default_factory=list)
+    cells: list[str] = field(default_factory=list)  # of the open row
+    raw: list[tuple[str, int]] = field(default_factory=list)  # lines of the open HTML block, with their places
 
     def read_front_matter(self) -> int:
         """Where the markdown begins: after a byte order mark and YAML front matter."""
         source = self.source
         mark = source.startswith("\ufeff")
-        edges = [*self.lines[1:], len(source)]
-        first = source[mark : edges[0]].rstrip("\r\n")
-        if _FRONT_MATTER_MARK.match(first):
-            for line, (start, end) in enumerate(zip(self.lines, edges, strict=True)):
-                if line and _FRONT_MATTER_MARK.match(source[start:end].rstrip("\r\n")):
-                    content = source[edges[0] : start].rstrip()
-                    self.runs.show(content, edges[0], edges[0] + len(content))
+        first = end = self._next_line(0)
+        if _FRONT_MATTER_MARK.match(source[mark:end].rstrip("\r\n")):
+            while end < len(source):
+                start, end = end, self._next_line(end)
+                if _FRONT_MATTER_MARK.match(source[start:end].rstrip("\r\n")):
+                    content = source[first:start].rstrip()
+                    self.runs.show(content, first, first + len(content))
                     self.front_matter.append(Block("front_matter", 0, start + len(source[start:end].rstrip()), content))
                     return end
         return int(mark)
 
-    def read(self, events: Iterable[tuple[Any, Any]], places: Callable[[int, int], tuple[int, int]] | None) -> None:
+    def read(self, events: Iterable[tuple[Any, Any]], places: _Places) -> None:
         """Take in all events; what is open at the end is only the root."""
+        stack, show = self.stack, self.runs.show
+        low, high, shift = places.near
         for event, span in events:
             if isinstance(event, str):
                 name, value = event, ""
             else:
-                ((name, value),) = event.items()
+                name, value = event.popitem()
             if name == "End":
                 if (value if isinstance(value, str) else next(iter(value))) in _KINDS:
                     self._end_implied()
                     self._finish()
                 continue
             start, end = span["start"], span["end"]
-            if places:
-                start, end = places(start, end)
-            if name == "Text":
-                if self.stack[-1].kind != "html":  # there it is the rest of a tab before a line
-                    self._show(value, start, end)
-            elif name == "Start":
+            if low <= start and end <= high:
+                start += shift
+                end += shift
+            else:
+                start, end = places.characters(start, end)
+                low, high, shift = places.near
+            if name == "Start":
                 self._start(value, start, end)
+                continue
+            if name == "Text":
+                if stack[-1].kind == "html":  # the rest of a tab before a line
+                    continue
+            elif name == "SoftBreak":
+                value = " "
             elif name == "Code":
                 marks = (end - start - len(self.source[start:end].strip("`"))) // 2
                 self._reach(start, end)
-                self._show(value, start + marks, max(start + marks, end - marks))
-            elif name == "Html":
-                self.stack[-1].raw.append((value, start))
+                start += marks
+                end = max(start, end - marks)
+            elif name == "HardBreak":
+                value = "\n"
             elif name == "InlineHtml":
                 self._reach(start, end)
-                if _BREAK.match(value):
-                    self._show("\n", start, end)
-            elif name == "Rule":
-                self._begin("rule", start, end, None)
-                self._finish()
+                if not _BREAK.match(value):
+                    continue
+                value = "\n"
             else:
-                self._show(" " if name == "SoftBreak" else "\n", start, end)
+                self._block(name, value, start, end)
+                continue
+            top = stack[-1]
+            if top.first < 0:
+                self._reach(start, end)
+            elif end > top.last:
+                top.last = end
+            show(value, start, end)
+
+    def _block(self, name: str, value: str, start: int, end: int) -> None:
+        """Take in a rule, or a line of an HTML block."""
+        if name == "Html":
+            self.raw.append((value, start))
+        elif name == "Rule":
+            self._begin("rule", start, end, None)
+            self._finish()
 
     def with_definitions(self, blocks: Sequence[Block], start: int, end: int) -> list[Block]:
         """The blocks, and between them the lines that the parser tells nothing of: link reference definitions."""
@@ -244,7 +280,11 @@ class _Reader:
 
     def _line(self, place: int) -> int:
         """Where the line of a place starts."""
-        return self.lines[bisect_right(self.lines, place) - 1]
+        return self.markdown.rfind("\n", 0, place) + 1
+
+    def _next_line(self, place: int) -> int:
+        """Where the line of a place ends, with its line end."""
+        return self.markdown.find("\n", place) + 1 or len(self.markdown)
 
     def _begin(self, kind: BlockKind, start: int, end: int, detail: Any) -> None:
         self._end_implied()
@@ -265,12 +305,16 @@ class _Reader:
             self._finish()
 
     def _start(self, value: Any, start: int, end: int) -> None:
-        tag, detail = (value, None) if isinstance(value, str) else next(iter(value.items()))
+        tag, detail = (value, None) if isinstance(value, str) else value.popitem()
         if tag in _INLINE:
             self._reach(start, end)
         elif tag == "TableCell":
             self._cell(start, end)
         else:
+            if tag == "HtmlBlock":
+                self.raw = []
+            elif tag in _ROWS:
+                self.cells = []
             self._begin("indented_code" if detail == "Indented" else _KINDS[tag], start, end, detail)
 
     def _reach(self, start: int, end: int) -> None:
@@ -286,67 +330,60 @@ class _Reader:
         if end > top.last:
             top.last = end
 
-    def _show(self, text: str, start: int, end: int) -> None:
-        top = self.stack[-1]
-        if top.first < 0:
-            self._reach(start, end)
-        elif end > top.last:
-            top.last = end
-        self.runs.show(text, start, end)
-
     def _cell(self, start: int, end: int) -> None:
-        row = self.stack[-1]
-        if row.cells and not self.runs.fresh:
+        if self.cells and not self.runs.fresh:
             self.runs.tabs += 1
-        row.cells.append(" ".join(self.source[start:end].replace("\\|", "|").split("\t")).strip())
+        self.cells.append(" ".join(self.source[start:end].replace("\\|", "|").split("\t")).strip())
 
     def _finish(self) -> None:
         """The innermost open block is complete."""
-        top = self.stack.pop()
-        code = "".join(self.runs.texts[top.run :]) if top.kind in ("fence", "indented_code") else ""
-        code_end = self.runs.ends[-1] if len(self.runs.ends) > top.run else -1
-        if top.kind == "html":
-            self._show_html(top)
-        if top.kind in ("fence", "indented_code", "html", "paragraph", "heading"):
-            self.runs.trim(top.run)
+        top, runs = self.stack.pop(), self.runs
+        code, code_end = "", -1
+        if top.kind in _CODE:
+            code = "".join(runs.texts[top.run :])
+            code_end = runs.ends[-1] if len(runs.ends) > top.run else -1
+        elif top.kind == "html":
+            self._show_html()
+        if top.kind in _TRIMMED:
+            runs.trim(top.run)
         length = len(self.source[top.start : top.end].rstrip())
         if len(self.stack) <= _MAX_DEPTH and (length or top.start == top.end):
             self.stack[-1].children.append(self._built(top, top.start + length, code, code_end))
 
     def _built(self, top: _Open, end: int, code: str, code_end: int) -> Block:
-        start = self._line(top.start)
-        match top.kind:
+        kind, start = top.kind, self._line(top.start)
+        match kind:
             case "paragraph":
-                return Block("paragraph", start, end, self._inline(top))
-            case "heading":
-                return Block("heading", start, end, self._inline(top), level=int(top.detail["level"][1]))
+                return Block(kind, start, end, self._inline(top))
+            case "item" | "blockquote":
+                deep = len(self.stack) >= _MAX_DEPTH
+                children = () if deep else self.with_definitions(top.children, start, end)
+                return Block(kind, start, end, top.detail or "", children=tuple(children))
             case "fence":
                 info = top.detail["Fenced"].split(maxsplit=1)
                 last = self._line(end - 1)
                 closed = last > top.start and code_end <= last
-                return Block("fence", start, end, code, language=info[0] if info else "", closed=closed)
-            case "indented_code":
-                return Block("indented_code", start, end, code)
-            case "row":
-                return Block("row", start, end, "\t".join(top.cells))
+                return Block(kind, start, end, code, language=info[0] if info else "", closed=closed)
+            case "heading":
+                return Block(kind, start, end, self._inline(top), level=int(top.detail["level"][1]))
             case "list" | "table":
-                return Block(top.kind, start, end, children=tuple(top.children))
-            case "item" | "blockquote":
-                deep = len(self.stack) >= _MAX_DEPTH
-                children = [] if deep else self.with_definitions(top.children, start, end)
-                return Block(top.kind, start, end, top.detail or "", children=tuple(children))
+                return Block(kind, start, end, children=tuple(top.children))
+            case "row":
+                return Block(kind, start, end, "\t".join(self.cells))
             case "html":
-                return Block("html", start, end, "".join(line for line, _ in top.raw))
+                return Block(kind, start, end, "".join(line for line, _ in self.raw))
             case _:
-                return Block(top.kind, start, end)
+                return Block(kind, start, end, code)
 
     def _inline(self, top: _Open) -> str:
         """The markdown of a heading or paragraph, without what stands before its lines."""
         text = self.source[top.first : top.last] if top.first >= 0 else ""
-        return _LINE_MARKS.sub(r"\1", text) if "\n" in text or "\r" in text else text
+        if "\r" in text:
+            return _LINE_MARKS.sub(r"\1", text)
+        return _NEWLINE_MARKS.sub("\n", text) if "\n" in text else text
 
-    def _show_html(self, top: _Open) -> None:
-        for text, start, end in visible(top.raw):
+    def _show_html(self) -> None:
+        for text, start, end in visible(self.raw):
             if text == "\n":
                 self.runs.new_line(start)
             else:
