@@ -19,6 +19,7 @@ _CODE = frozenset({"fence", "indented_code", "html", "front_matter"})
 _PROSE = frozenset({"paragraph", "text"})
 _NEWLINE = re.compile(r"\r\n?|\n")
 _FENCE_MARK = re.compile(r"`{3,}|~{3,}")
+_LANGUAGE = re.compile(r"[{.]*([\w+#-][\w+#.-]*)")
 _BYTES = 8  # a token, in a text that is dense in the extreme
 
 
@@ -73,10 +74,13 @@ class Splitter:
         """The blocks of one section as pieces. `crumb`: tokens that its breadcrumb will take."""
         lead = None
         for block in blocks:
-            piece = None
-            for piece in self._pieces(block, crumb, lead):
+            piece = self._whole(block)
+            if piece is not None:
                 yield piece
-                lead = None
+            else:
+                for piece in self._parts(block, crumb, lead):
+                    yield piece
+                    lead = None
             lead = piece if piece is not None and piece.heading else None
 
     def parts(self, piece: Piece) -> Iterator[Piece]:
@@ -98,17 +102,14 @@ class Splitter:
             piece.plain_tokens = self.counter.count(piece.plain)
             piece.plain_counted = True
 
-    def _pieces(self, block: Block, crumb: Callable[[], int], lead: Piece | None) -> Iterator[Piece]:
-        whole = self._whole(block)
-        if whole is not None:
-            yield whole
-        else:
-            yield from self._parts(block, crumb, lead)
-
     def _parts(self, block: Block, crumb: Callable[[], int], lead: Piece | None) -> Iterator[Piece]:
         if block.kind != "table" and block.children:
             for child in covering(block.children, block.start, block.end, self.parsed.source):
-                yield from self._pieces(child, crumb, lead)
+                whole = self._whole(child)
+                if whole is not None:
+                    yield whole
+                else:
+                    yield from self._parts(child, crumb, lead)
                 lead = None
         else:
             yield from self._cut(block, crumb, lead)
@@ -124,7 +125,7 @@ class Splitter:
         piece = Piece(
             block.start, block.end, plain, text_most, plain_most, text_counted, plain_counted, block,
             heading=block.kind == "heading", prose=block.kind in _PROSE,
-            languages=tuple(dict.fromkeys(_languages(block))) if block.language or block.children else (),
+            languages=_languages(block) if block.language or block.children else (),
         )  # fmt: skip
         if text_most > self.max_size:
             self.count_text(piece)
@@ -161,7 +162,7 @@ class Splitter:
             return fits(start, end, self.max_size)
 
         breaks = CODE_BREAKS if block.kind in _CODE else ROW_BREAKS if block.kind == "table" else TEXT_BREAKS
-        languages = tuple(dict.fromkeys(_languages(block)))
+        languages = _languages(block)
         span = (block.start, frame.code_end or block.end)
         for start, stop in windows(source, span, fits, allowed, breaks, whole=frame.body):
             end = block.end if stop == frame.code_end else stop
@@ -270,11 +271,14 @@ def _last_line_start(source: str, start: int, end: int) -> int:
     return max(source.rfind("\n", start, end), source.rfind("\r", start, end), start - 1) + 1
 
 
-def _languages(block: Block) -> Iterator[str]:
+def _languages(block: Block) -> tuple[str, ...]:
     """Languages of the code in a block, lower case; braces and dots of an attribute list left out."""
-    if block.kind == "fence":
-        match = re.match(r"[{.]*([\w+#-][\w+#.-]*)", block.language)
-        if match:
-            yield match.group(1).lower()
-    for child in block.children:
-        yield from _languages(child)
+    found: dict[str, None] = {}
+    blocks = [block]
+    while blocks:
+        inner = blocks.pop()
+        if inner.language and (match := _LANGUAGE.match(inner.language)):
+            found[match[1].lower()] = None
+        if inner.children:
+            blocks += reversed(inner.children)
+    return tuple(found)
