@@ -127,17 +127,19 @@ class _Runs:
     notes: list[tuple[int, int, str]] = field(default_factory=list)  # runs that are found after those behind them
 
     def show(self, text: str, start: int, end: int) -> None:
-        if self.tabs:
-            self._add("\t" * self.tabs, start, start)
-            self.tabs = 0
         self.starts.append(start)
         self.ends.append(end)
         self.texts.append(text)
         self.fresh = False
 
+    def keep_apart(self, place: int) -> None:
+        """The tabs between what was shown of one cell and what will be of another."""
+        self.show("\t" * self.tabs, place, place)
+        self.tabs = 0
+
     def new_line(self, place: int) -> None:
         if not self.fresh:
-            self._add("\n", place, place)
+            self.show("\n", place, place)
             self.fresh = True
         self.tabs = 0
 
@@ -150,30 +152,30 @@ class _Runs:
 
     def trim(self, first: int) -> None:
         """Take spaces and newlines off the end of the runs from the given one on."""
-        while len(self.texts) > first:
-            self.texts[-1] = self.texts[-1].rstrip()
-            if self.texts[-1]:
+        texts = self.texts
+        while len(texts) > first:
+            texts[-1] = texts[-1].rstrip()
+            if texts[-1]:
                 return
-            for runs in (self.starts, self.ends, self.texts):
+            for runs in (self.starts, self.ends, texts):
                 runs.pop()
-
-    def _add(self, text: str, start: int, end: int) -> None:
-        self.starts.append(start)
-        self.ends.append(end)
-        self.texts.append(text)
 
 
 @dataclass(slots=True)
 class _Open:
-    """A block that has begun: what is known of it, and the first and last place of its inline text."""
+    """A block that has begun: what is known of it, and the first and last place of its inline text.
+
+    An implied one is the paragraph of a tight item, which has no events of its own.
+    """
 
     kind: BlockKind
     start: int
     end: int
     detail: Any = None  # the event's own: level, info string
     run: int = 0  # index of the first of its runs
+    implied: bool = False
     first: int = -1
-    last: int = -1
+    last: int = -1  # but for the runs, until it is finished
     children: list[Block] = field(default_factory=list)
 
 
@@ -204,7 +206,8 @@ class _Reader:
 
     def read(self, events: Iterable[tuple[Any, Any]], places: _Places) -> None:
         """Take in all events; what is open at the end is only the root."""
-        stack, show = self.stack, self.runs.show
+        stack, runs = self.stack, self.runs
+        add_start, add_end, add_text = runs.starts.append, runs.ends.append, runs.texts.append
         low, high, shift = places.near
         for event, span in events:
             if isinstance(event, str):
@@ -213,7 +216,8 @@ class _Reader:
                 name, value = event.popitem()
             if name == "End":
                 if (value if isinstance(value, str) else next(iter(value))) in _KINDS:
-                    self._end_implied()
+                    if stack[-1].implied:
+                        self._finish()
                     self._finish()
                 continue
             start, end = span["start"], span["end"]
@@ -223,12 +227,12 @@ class _Reader:
             else:
                 start, end = places.characters(start, end)
                 low, high, shift = places.near
-            if name == "Start":
-                self._start(value, start, end)
-                continue
             if name == "Text":
                 if stack[-1].kind == "html":  # the rest of a tab before a line
                     continue
+            elif name == "Start":
+                self._start(value, start, end)
+                continue
             elif name == "SoftBreak":
                 value = " "
             elif name == "Code":
@@ -246,12 +250,14 @@ class _Reader:
             else:
                 self._block(name, value, start, end)
                 continue
-            top = stack[-1]
-            if top.first < 0:
+            if stack[-1].first < 0:
                 self._reach(start, end)
-            elif end > top.last:
-                top.last = end
-            show(value, start, end)
+            if runs.tabs:
+                runs.keep_apart(start)
+            add_start(start)
+            add_end(end)
+            add_text(value)
+            runs.fresh = False
 
     def _block(self, name: str, value: str, start: int, end: int) -> None:
         """Take in a rule, or a line of an HTML block."""
@@ -267,7 +273,7 @@ class _Reader:
         position = start
         for block in (*blocks, None):
             gap = self.source[position : block.start if block else end]
-            if gap.strip().strip("> \t\r\n"):
+            if gap and not gap.isspace() and gap.strip().strip("> \t\r\n"):
                 first = max(position, self._line(position + len(gap) - len(gap.lstrip())))
                 text = self.source[first : position + len(gap)].rstrip()
                 filled.append(Block("definition", first, first + len(text), text))
@@ -287,22 +293,18 @@ class _Reader:
         return self.markdown.find("\n", place) + 1 or len(self.markdown)
 
     def _begin(self, kind: BlockKind, start: int, end: int, detail: Any) -> None:
-        self._end_implied()
-        if kind not in ("list", "table"):
-            self.runs.new_line(start)
-        number = _NUMBER.match(self.source, start) if kind == "item" else None
-        if number:
-            self.runs.show(f"{number[0]} ", start, start)
-            self.runs.fresh = True
-            detail = number[0]
-        self.stack.append(_Open(kind, start, end, detail, len(self.runs.texts)))
-
-    def _end_implied(self) -> None:
-        """End the paragraph of a tight item, which has no event of its own."""
-        top = self.stack[-1]
-        if top.kind == "paragraph" and top.detail == "implied":
-            top.end = top.last
+        if self.stack[-1].implied:
             self._finish()
+        runs = self.runs
+        if kind == "item":
+            runs.new_line(start)
+            if number := _NUMBER.match(self.source, start):
+                detail = number[0]
+                runs.show(f"{detail} ", start, start)
+                runs.fresh = True
+        elif kind != "list" and kind != "table":
+            runs.new_line(start)
+        self.stack.append(_Open(kind, start, end, detail, len(runs.texts)))
 
     def _start(self, value: Any, start: int, end: int) -> None:
         tag, detail = (value, None) if isinstance(value, str) else value.popitem()
@@ -322,7 +324,7 @@ class _Reader:
         top = self.stack[-1]
         if top.kind == "item":
             self.runs.new_line(start)
-            top = _Open("paragraph", start, end, "implied", len(self.runs.texts))
+            top = _Open("paragraph", start, end, None, len(self.runs.texts), implied=True)
             self.stack.append(top)
         if top.first < 0:
             escaped = self.source[start - 1 : start] == "\\" and start > top.start
@@ -338,19 +340,22 @@ class _Reader:
     def _finish(self) -> None:
         """The innermost open block is complete."""
         top, runs = self.stack.pop(), self.runs
-        code, code_end = "", -1
-        if top.kind in _CODE:
+        kind, code = top.kind, ""
+        if len(runs.ends) > top.run and runs.ends[-1] > top.last:
+            top.last = runs.ends[-1]
+        if top.implied:
+            top.end = top.last
+        elif kind in _CODE:
             code = "".join(runs.texts[top.run :])
-            code_end = runs.ends[-1] if len(runs.ends) > top.run else -1
-        elif top.kind == "html":
+        elif kind == "html":
             self._show_html()
-        if top.kind in _TRIMMED:
+        if kind in _TRIMMED:
             runs.trim(top.run)
         length = len(self.source[top.start : top.end].rstrip())
         if len(self.stack) <= _MAX_DEPTH and (length or top.start == top.end):
-            self.stack[-1].children.append(self._built(top, top.start + length, code, code_end))
+            self.stack[-1].children.append(self._built(top, top.start + length, code))
 
-    def _built(self, top: _Open, end: int, code: str, code_end: int) -> Block:
+    def _built(self, top: _Open, end: int, code: str) -> Block:
         kind, start = top.kind, self._line(top.start)
         match kind:
             case "paragraph":
@@ -361,8 +366,8 @@ class _Reader:
                 return Block(kind, start, end, top.detail or "", children=tuple(children))
             case "fence":
                 info = top.detail["Fenced"].split(maxsplit=1)
-                last = self._line(end - 1)
-                closed = last > top.start and code_end <= last
+                line = self._line(end - 1)
+                closed = line > top.start and top.last <= line
                 return Block(kind, start, end, code, language=info[0] if info else "", closed=closed)
             case "heading":
                 return Block(kind, start, end, self._inline(top), level=int(top.detail["level"][1]))
