@@ -149,10 +149,12 @@ class Packer:
             last.plain_tokens, last.text_tokens = plain, text
 
     def _text_fits(self, last: Draft, draft: Draft, gap: int) -> bool:
+        room = self.splitter.max_size - gap
         for one in (last, draft):
-            if last.text_tokens + gap + draft.text_tokens > self.splitter.max_size:
-                self._count_text(one)
-        return last.text_tokens + gap + draft.text_tokens <= self.splitter.max_size
+            if last.text_tokens + draft.text_tokens <= room:
+                return True
+            self._count_text(one)
+        return last.text_tokens + draft.text_tokens <= room
 
     def _plain_fits(self, last: Draft, draft: Draft) -> bool:
         cap, target = self.splitter.max_size, self.splitter.target_size

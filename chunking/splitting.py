@@ -4,6 +4,7 @@ A list or quote falls into its items and blocks, a fence into fences of the same
 with the same header, text into paragraphs, sentences, words and at last graphemes.
 """
 
+import functools
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -150,12 +151,19 @@ class Splitter:
         opening = self.counter.count(source[block.start : frame.body]) if frame.body else 0
         lead_text, lead_plain = self._lead(lead, opening)
 
+        @functools.cache  # a window is asked for by its size more than once
+        def text_tokens(start: int, end: int) -> int:
+            return self.counter.count(self._text(block, frame, start, end))
+
+        @functools.cache
+        def plain_tokens(start: int, end: int) -> int:
+            return self.counter.count(self._plain(block, frame, start, end))
+
         def fits(start: int, end: int, plain_room: int = room) -> bool:
-            text, plain = self._rendered(block, frame, start, end)
             first = start == block.start
             return (
-                self.counter.count(text) + first * lead_text <= self.max_size
-                and self.counter.count(plain) + first * lead_plain <= plain_room
+                text_tokens(start, end) + first * lead_text <= self.max_size
+                and plain_tokens(start, end) + first * lead_plain <= plain_room
             )
 
         def allowed(start: int, end: int) -> bool:
@@ -166,12 +174,11 @@ class Splitter:
         span = (block.start, frame.code_end or block.end)
         for start, stop in windows(source, span, fits, allowed, breaks, whole=frame.body):
             end = block.end if stop == frame.code_end else stop
-            text, plain = self._rendered(block, frame, start, end)
             prefix, suffix = _around(block, frame, start, end)
             yield Piece(
-                start, end, plain, self.counter.count(text), self.counter.count(plain), prefix=prefix, suffix=suffix,
-                prose=block.kind in _PROSE, inside=start > block.start, headerless=frame.headerless,
-                languages=languages,
+                start, end, self._plain(block, frame, start, end), text_tokens(start, stop), plain_tokens(start, stop),
+                prefix=prefix, suffix=suffix, prose=block.kind in _PROSE, inside=start > block.start,
+                headerless=frame.headerless, languages=languages,
             )  # fmt: skip
 
     def _room(self, crumb: int, frame: _Frame) -> int:
@@ -232,15 +239,19 @@ class Splitter:
             return _Frame(headerless=True)
         return _Frame(header, plain_prefix=plain, body=body)
 
-    def _rendered(self, block: Block, frame: _Frame, start: int, end: int) -> tuple[str, str]:
-        """A part of a block as it will stand in `text` and in `embed_text`."""
-        source = self.parsed.source
+    def _text(self, block: Block, frame: _Frame, start: int, end: int) -> str:
+        """A part of a block as it will stand in `text`."""
         end = block.end if end == frame.code_end else end
         prefix, suffix = _around(block, frame, start, end)
+        return f"{prefix}{self.parsed.source[start:end]}{suffix}"
+
+    def _plain(self, block: Block, frame: _Frame, start: int, end: int) -> str:
+        """A part of a block as it will stand in `embed_text`."""
+        end = block.end if end == frame.code_end else end
         plain = self.parsed.shown.text(start, end)
-        if prefix and frame.plain_prefix:
-            plain = f"{frame.plain_prefix}\n{plain}"
-        return f"{prefix}{source[start:end]}{suffix}", plain
+        if frame.plain_prefix and _around(block, frame, start, end)[0]:
+            return f"{frame.plain_prefix}\n{plain}"
+        return plain
 
 
 def _around(block: Block, frame: _Frame, start: int, end: int) -> tuple[str, str]:
