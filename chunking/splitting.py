@@ -120,12 +120,12 @@ class Splitter:
         if block.kind in _CONTAINERS and block.children and block.end - block.start > _BYTES * self.max_size:
             return None  # what fell apart for nothing is packed again
         text = self.parsed.source[block.start : block.end]
-        plain = self.parsed.plain(block)
+        plain = self.parsed.shown.text(block.start, block.end)
         text_most, text_counted = at_most(self.counter, text)
         plain_most, plain_counted = at_most(self.counter, plain)
         piece = Piece(
             block.start, block.end, plain, text_most, plain_most, text_counted, plain_counted, block,
-            heading=block.kind == "heading", prose=block.kind in _PROSE,
+            "", "", block.kind == "heading", block.kind in _PROSE,
             languages=_languages(block) if block.language or block.children else (),
         )  # fmt: skip
         if text_most > self.max_size:

@@ -100,11 +100,8 @@ def added_up(counter: TokenCounter, texts: Sequence[str], counts: Sequence[int],
 def _ending(text: str) -> str | None:
     """The end of a text that a token surely begins with: its last marks, or its last word; None where it is long."""
     words = text.rstrip(string.punctuation)
-    first = max(0, len(text) - _LONGEST_ENDING)
-    start = len(words) if words[-1:].isalnum() else text.rfind(" ", first)
-    if start < first:
-        return None if first else text
-    return text[start:]
+    start = len(words) if words[-1:].isalnum() else max(0, text.rfind(" "))
+    return text[start:] if len(text) - start <= _LONGEST_ENDING else None
 
 
 @functools.lru_cache(maxsize=1024)
