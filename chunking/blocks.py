@@ -66,7 +66,8 @@ def covering(blocks: Sequence[Block], start: int, end: int, source: str) -> Iter
     first = start
     for block, stop in zip(blocks, [*(block.start for block in blocks[1:]), end], strict=False):
         gap = source[block.end : stop]
-        if first == block.start and (not gap or gap.isspace()):
+        blank = block.end <= stop and (not gap or gap.isspace())
+        if first == block.start and blank:
             yield block
         else:
             yield block._replace(start=first, end=first + len(source[first:stop].rstrip()))
