@@ -19,7 +19,7 @@ ENCODINGS = ("cl100k_base", "o200k_base")
 """The encodings of tiktoken whose vocabularies are installed, so that they are counted without network."""
 
 _COMPILED = "bpe_openai._bindings"
-_LONGEST_ENDING = 256  # characters
+_LONGEST = 256  # characters of an ending or a gap, since those are kept
 _SURROGATES = re.compile(r"[\ud800-\udbff][\udc00-\udfff]|[\ud800-\udfff]")
 
 
@@ -88,9 +88,9 @@ def added_up(counter: TokenCounter, texts: Sequence[str], counts: Sequence[int],
     for index, gap in enumerate(gaps):
         ending = _ending(texts[index])
         start = texts[index + 1].lstrip(" \t")[:1]
-        if ending is None or not start or start.isspace() or (start == "/" and encoding == "o200k_base"):
+        if not start or start.isspace() or (start == "/" and encoding == "o200k_base"):
             return None
-        added = _added(encoding, ending, gap)
+        added = None if ending is None or len(gap) > _LONGEST else _added(encoding, ending, gap)
         if added is None:
             return None
         tokens += added
@@ -101,7 +101,7 @@ def _ending(text: str) -> str | None:
     """The end of a text that a token surely begins with: its last marks, or its last word; None where it is long."""
     words = text.rstrip(string.punctuation)
     start = len(words) if words[-1:].isalnum() else max(0, text.rfind(" "))
-    return text[start:] if len(text) - start <= _LONGEST_ENDING else None
+    return text[start:] if len(text) - start <= _LONGEST else None
 
 
 @functools.lru_cache(maxsize=1024)
