@@ -240,16 +240,10 @@ class _Reader:
                 self._reach(start, end)
                 start += marks
                 end = max(start, end - marks)
-            elif name == "HardBreak":
-                value = "\n"
-            elif name == "InlineHtml":
-                self._reach(start, end)
-                if not _BREAK.match(value):
-                    continue
-                value = "\n"
             else:
-                self._block(name, value, start, end)
-                continue
+                value = self._shown(name, value, start, end)
+                if not value:
+                    continue
             if stack[-1].first < 0:
                 self._reach(start, end)
             if runs.tabs:
@@ -259,13 +253,19 @@ class _Reader:
             add_text(value)
             runs.fresh = False
 
-    def _block(self, name: str, value: str, start: int, end: int) -> None:
-        """Take in a rule, or a line of an HTML block."""
+    def _shown(self, name: str, value: str, start: int, end: int) -> str:
+        """Take in what is rare: a rule, HTML, a break within a line. What a reader sees of it at once."""
+        if name == "HardBreak":
+            return "\n"
+        if name == "InlineHtml":
+            self._reach(start, end)
+            return "\n" if _BREAK.match(value) else ""
         if name == "Html":
             self.raw.append((value, start))
         elif name == "Rule":
             self._begin("rule", start, end, None)
             self._finish()
+        return ""
 
     def with_definitions(self, blocks: Sequence[Block], start: int, end: int) -> list[Block]:
         """The blocks, and between them the lines that the parser tells nothing of: link reference definitions."""
