@@ -63,9 +63,12 @@ def parse_text(source: str) -> Parsed:
 
 def covering(blocks: Sequence[Block], start: int, end: int, source: str) -> Iterator[Block]:
     """The blocks with spans widened until they hold every non-space character from `start` to `end`."""
-    for index, block in enumerate(blocks):
-        first = block.start if index else start
-        stop = blocks[index + 1].start if index + 1 < len(blocks) else end
-        end_here = first + len(source[first:stop].rstrip())
-        unchanged = first == block.start and end_here == block.end
-        yield block if unchanged else block._replace(start=first, end=end_here)
+    first = start
+    for block, stop in zip(blocks, [*(block.start for block in blocks[1:]), end], strict=False):
+        gap = source[block.end : stop]
+        blank = block.end <= stop and (not gap or gap.isspace())
+        if first == block.start and blank:
+            yield block
+        else:
+            yield block._replace(start=first, end=first + len(source[first:stop].rstrip()))
+        first = stop

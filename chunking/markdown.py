@@ -10,6 +10,7 @@ No character is dropped and none is counted more than a fixed number of times, s
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import ClassVar
 
 from chunking.blocks import parse_text
@@ -22,7 +23,7 @@ from chunking.parsing import parse_markdown
 from chunking.sections import section_tree
 from chunking.splitting import Piece, Splitter
 from chunking.strategy import PackingStrategy
-from chunking.tokens import TiktokenCounter, fits
+from chunking.tokens import added_up, fits
 from chunking.windows import SENTENCES
 
 __all__ = ["HEADER_OMITTED", "MarkdownStrategy"]
@@ -31,7 +32,6 @@ HEADER_OMITTED = "table_header_omitted"
 """Metadata key, True on a part of a table whose header row is too long to be repeated (promise K3)."""
 
 _BLANK_LINE = "\n\n"
-_MOST_OF_A_JOINT = 16  # tokens
 
 Span = tuple[int, int]
 
@@ -132,38 +132,48 @@ class _Writer:
         if tail:
             shown = self.splitter.parsed.shown.text(*tail)
             plain = f"{shown}{' ' if pieces[0].inside else _BLANK_LINE}{plain}"
-        embed_text, token_count = self._embedded(path, plain, text)
+        embed_text, token_count = self._embedded(path, plain, text, [] if tail else pieces)
         languages = dict.fromkeys(language for piece in pieces for language in piece.languages)
         flags = {HEADER_OMITTED: True} if any(piece.headerless for piece in pieces) else {}
         chunk = Chunk(
             text, embed_text, token_count, path, source.anchor_at((start, end)), tuple(languages), (start, end),
             position=len(self.chunks), metadata={**source.metadata, **flags},
         )  # fmt: skip
-        known = not tail and self._known_to_fit(pieces)
+        known = not tail and self._surely_fits(pieces)
         return chunk, token_count > cap or not (known or fits(self.splitter.counter, text, cap))
 
-    def _known_to_fit(self, pieces: Sequence[Piece]) -> bool:
-        """Whether the text of the pieces fits by the counts of each.
+    def _surely_fits(self, pieces: Sequence[Piece]) -> bool:
+        """Whether the text of the pieces is within the cap by the counts of each."""
+        source = self.source.text
+        texts = [source[piece.start : piece.end] for piece in pieces]
+        texts[0] = pieces[0].prefix + texts[0]
+        gaps = [source[one.end : other.start] for one, other in pairwise(pieces)]
+        tokens = added_up(self.splitter.counter, texts, [piece.text_tokens for piece in pieces], gaps)
+        return tokens is not None and tokens <= self.strategy.max_size
 
-        In tiktoken's encodings a line end is in one token only with marks before it. So a joint can take a few tokens
-        more than what it joins, when those marks fall into other tokens. Up to five were seen in hundreds of thousands
-        of joints of marks; sixteen are reckoned, and where they would not fit, the text is counted.
-        """
-        if len(pieces) == 1:
-            return True
-        if not isinstance(self.splitter.counter, TiktokenCounter):
-            return False
-        between = pieces[-1].end - pieces[0].start - sum([piece.end - piece.start for piece in pieces])
-        tokens = sum([piece.text_tokens for piece in pieces]) + between + _MOST_OF_A_JOINT * len(pieces)
-        return tokens <= self.strategy.max_size
+    def _plain_tokens(self, path: Path, pieces: Sequence[Piece]) -> int | None:
+        """Tokens of the plain text of the pieces under their breadcrumb, where most of them are counted already."""
+        seen = [piece for piece in pieces if piece.plain]
+        new = [piece for piece in seen if not piece.plain_counted]
+        if not seen or 2 * sum([len(piece.plain) for piece in new]) > sum([len(piece.plain) for piece in seen]):
+            return None
+        for piece in new:
+            self.splitter.count_plain(piece)
+        texts, counts = [piece.plain for piece in seen], [piece.plain_tokens for piece in seen]
+        line, tokens = self._crumb(path)
+        if line:
+            texts.insert(0, line)
+            counts.insert(0, tokens)
+        return added_up(self.splitter.counter, texts, counts, [_BLANK_LINE] * (len(texts) - 1))
 
-    def _embedded(self, path: Path, plain: str, text: str) -> tuple[str, int]:
+    def _embedded(self, path: Path, plain: str, text: str, pieces: Sequence[Piece]) -> tuple[str, int]:
         """Breadcrumb and plain text, exactly counted; the breadcrumb gives way where the cap demands it."""
         count = self._count
         line = self._crumb(path)[0]
         body = plain or ("" if line else text)
         embed_text = under(line, body)
-        tokens = count(embed_text)
+        tokens = self._plain_tokens(path, pieces)
+        tokens = count(embed_text) if tokens is None else tokens
         room = self.strategy.max_size - count(body) - 2 if tokens > self.strategy.max_size else 0
         while tokens > self.strategy.max_size and line:
             line = self._fitted(path, room)

@@ -15,6 +15,7 @@ __all__ = ["Draft", "Packer", "Path"]
 
 Path = tuple[str, ...]
 
+_NARROW = 8  # characters between two drafts that are reckoned as one token
 _SURELY_ENOUGH = 8  # times the smallest size: what may be that much is not counted to see whether it is enough
 
 
@@ -47,7 +48,8 @@ class Packer:
         packed: list[Draft] = []
         path = section.path
         for piece in self.splitter.pieces(section.blocks, lambda: self.crumb_tokens(path)):
-            self._append(packed, _draft(piece, path))
+            if not (packed and self._take(packed[-1], piece)):
+                self._append(packed, _draft(piece, path))
         if len(packed) > 1:
             self._balance(packed[-2], packed[-1])
         for child in section.children:
@@ -56,6 +58,23 @@ class Packer:
                 draft.complete = len(below) == 1
                 self._append(packed, draft)
         return packed
+
+    def _take(self, draft: Draft, piece: Piece) -> bool:
+        """Add a piece to a draft of its own section where they fit by the most that both can have."""
+        before, cap = draft.pieces[-1], self.splitter.max_size
+        text = draft.text_tokens + 1 + piece.text_tokens
+        plain = draft.plain_tokens + 1 + piece.plain_tokens
+        apart = before.suffix or piece.prefix or piece.start - before.end > _NARROW
+        if apart or text > cap or plain + 1 + cap // 4 > self.splitter.target_size:
+            return False
+        draft.pieces.append(piece)
+        draft.text_tokens, draft.plain_tokens = text, plain
+        draft.only_headings = draft.only_headings and piece.heading
+        if not piece.text_counted:
+            draft.no_text_counted.append(piece)
+        if not piece.plain_counted:
+            draft.no_plain_counted.append(piece)
+        return True
 
     def _append(self, packed: list[Draft], draft: Draft) -> None:
         """Join the draft to the last one where it belongs and fits there, else put it after."""
@@ -130,10 +149,12 @@ class Packer:
             last.plain_tokens, last.text_tokens = plain, text
 
     def _text_fits(self, last: Draft, draft: Draft, gap: int) -> bool:
+        room = self.splitter.max_size - gap
         for one in (last, draft):
-            if last.text_tokens + gap + draft.text_tokens > self.splitter.max_size:
-                self._count_text(one)
-        return last.text_tokens + gap + draft.text_tokens <= self.splitter.max_size
+            if last.text_tokens + draft.text_tokens <= room:
+                return True
+            self._count_text(one)
+        return last.text_tokens + draft.text_tokens <= room
 
     def _plain_fits(self, last: Draft, draft: Draft) -> bool:
         cap, target = self.splitter.max_size, self.splitter.target_size
@@ -157,7 +178,7 @@ class Packer:
     def _gap(self, last: Draft, draft: Draft) -> int:
         """Tokens for the blank lines between two drafts: few, unless somebody put thousands there."""
         start, end = last.pieces[-1].end, draft.pieces[0].start
-        if end - start <= 8:
+        if end - start <= _NARROW:
             return 1
         return 1 + self.splitter.counter.count(self.splitter.parsed.source[start:end])
 

@@ -23,16 +23,20 @@ class Plain:
 
     def text(self, start: int, end: int) -> str:
         """What is seen between two offsets of the source. Texts of adjoining spans add up to the whole."""
-        first, last = bisect_left(self.starts, start), bisect_left(self.starts, end)
-        if first and self.ends[first - 1] > start:
+        starts, ends = self.starts, self.ends
+        first = bisect_left(starts, start)
+        last = bisect_left(starts, end, first)
+        if first and ends[first - 1] > start:
             first -= 1
         if first >= last:
             return ""
-        parts = list(self.texts[first:last])
-        if self.ends[last - 1] > end:
-            parts[-1] = parts[-1][: self._within(last - 1, end)]
-        if self.starts[first] < start:
-            parts[0] = parts[0][self._within(first, start) :]
+        parts = self.texts[first:last]
+        if starts[first] < start or ends[last - 1] > end:
+            parts = list(parts)
+            if ends[last - 1] > end:
+                parts[-1] = parts[-1][: self._within(last - 1, end)]
+            if starts[first] < start:
+                parts[0] = parts[0][self._within(first, start) :]
         return "".join(parts).rstrip().lstrip("\n")
 
     def _within(self, run: int, place: int) -> int:

@@ -86,11 +86,14 @@ def _terms(parsed: Parsed, anchors: Sequence[Anchor]) -> Mapping[int, str]:
 
 def _divided(block: Block, starts: Sequence[int], source: str) -> Iterator[Block]:
     """The block in as few parts as leave no start of a section inside one."""
-    inside = starts[bisect.bisect_right(starts, block.start) : bisect.bisect_left(starts, block.end)]
-    if inside and block.kind in _CONTAINERS and block.children:
+    first = bisect.bisect_right(starts, block.start)
+    if first == len(starts) or starts[first] >= block.end:
+        yield block
+    elif block.kind in _CONTAINERS and block.children:
         for child in covering(block.children, block.start, block.end, source):
             yield from _divided(child, starts, source)
-    elif inside and block.kind in _DIVISIBLE:
+    elif block.kind in _DIVISIBLE:
+        inside = starts[first : bisect.bisect_left(starts, block.end, first)]
         for start, stop in itertools.pairwise([block.start, *inside, block.end]):
             part = source[start:stop].rstrip()
             if part:

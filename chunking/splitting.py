@@ -4,6 +4,7 @@ A list or quote falls into its items and blocks, a fence into fences of the same
 with the same header, text into paragraphs, sentences, words and at last graphemes.
 """
 
+import functools
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ _CODE = frozenset({"fence", "indented_code", "html", "front_matter"})
 _PROSE = frozenset({"paragraph", "text"})
 _NEWLINE = re.compile(r"\r\n?|\n")
 _FENCE_MARK = re.compile(r"`{3,}|~{3,}")
+_LANGUAGE = re.compile(r"[{.]*([\w+#-][\w+#.-]*)")
 _BYTES = 8  # a token, in a text that is dense in the extreme
 
 
@@ -73,10 +75,13 @@ class Splitter:
         """The blocks of one section as pieces. `crumb`: tokens that its breadcrumb will take."""
         lead = None
         for block in blocks:
-            piece = None
-            for piece in self._pieces(block, crumb, lead):
+            piece = self._whole(block)
+            if piece is not None:
                 yield piece
-                lead = None
+            else:
+                for piece in self._parts(block, crumb, lead):
+                    yield piece
+                    lead = None
             lead = piece if piece is not None and piece.heading else None
 
     def parts(self, piece: Piece) -> Iterator[Piece]:
@@ -98,17 +103,14 @@ class Splitter:
             piece.plain_tokens = self.counter.count(piece.plain)
             piece.plain_counted = True
 
-    def _pieces(self, block: Block, crumb: Callable[[], int], lead: Piece | None) -> Iterator[Piece]:
-        whole = self._whole(block)
-        if whole is not None:
-            yield whole
-        else:
-            yield from self._parts(block, crumb, lead)
-
     def _parts(self, block: Block, crumb: Callable[[], int], lead: Piece | None) -> Iterator[Piece]:
         if block.kind != "table" and block.children:
             for child in covering(block.children, block.start, block.end, self.parsed.source):
-                yield from self._pieces(child, crumb, lead)
+                whole = self._whole(child)
+                if whole is not None:
+                    yield whole
+                else:
+                    yield from self._parts(child, crumb, lead)
                 lead = None
         else:
             yield from self._cut(block, crumb, lead)
@@ -118,13 +120,13 @@ class Splitter:
         if block.kind in _CONTAINERS and block.children and block.end - block.start > _BYTES * self.max_size:
             return None  # what fell apart for nothing is packed again
         text = self.parsed.source[block.start : block.end]
-        plain = self.parsed.plain(block)
+        plain = self.parsed.shown.text(block.start, block.end)
         text_most, text_counted = at_most(self.counter, text)
         plain_most, plain_counted = at_most(self.counter, plain)
         piece = Piece(
             block.start, block.end, plain, text_most, plain_most, text_counted, plain_counted, block,
-            heading=block.kind == "heading", prose=block.kind in _PROSE,
-            languages=tuple(dict.fromkeys(_languages(block))) if block.language or block.children else (),
+            "", "", block.kind == "heading", block.kind in _PROSE,
+            languages=_languages(block) if block.language or block.children else (),
         )  # fmt: skip
         if text_most > self.max_size:
             self.count_text(piece)
@@ -149,28 +151,34 @@ class Splitter:
         opening = self.counter.count(source[block.start : frame.body]) if frame.body else 0
         lead_text, lead_plain = self._lead(lead, opening)
 
+        @functools.cache  # a window is asked for by its size more than once
+        def text_tokens(start: int, end: int) -> int:
+            return self.counter.count(self._text(block, frame, start, end))
+
+        @functools.cache
+        def plain_tokens(start: int, end: int) -> int:
+            return self.counter.count(self._plain(block, frame, start, end))
+
         def fits(start: int, end: int, plain_room: int = room) -> bool:
-            text, plain = self._rendered(block, frame, start, end)
             first = start == block.start
             return (
-                self.counter.count(text) + first * lead_text <= self.max_size
-                and self.counter.count(plain) + first * lead_plain <= plain_room
+                text_tokens(start, end) + first * lead_text <= self.max_size
+                and plain_tokens(start, end) + first * lead_plain <= plain_room
             )
 
         def allowed(start: int, end: int) -> bool:
             return fits(start, end, self.max_size)
 
         breaks = CODE_BREAKS if block.kind in _CODE else ROW_BREAKS if block.kind == "table" else TEXT_BREAKS
-        languages = tuple(dict.fromkeys(_languages(block)))
+        languages = _languages(block)
         span = (block.start, frame.code_end or block.end)
         for start, stop in windows(source, span, fits, allowed, breaks, whole=frame.body):
             end = block.end if stop == frame.code_end else stop
-            text, plain = self._rendered(block, frame, start, end)
             prefix, suffix = _around(block, frame, start, end)
             yield Piece(
-                start, end, plain, self.counter.count(text), self.counter.count(plain), prefix=prefix, suffix=suffix,
-                prose=block.kind in _PROSE, inside=start > block.start, headerless=frame.headerless,
-                languages=languages,
+                start, end, self._plain(block, frame, start, end), text_tokens(start, stop), plain_tokens(start, stop),
+                prefix=prefix, suffix=suffix, prose=block.kind in _PROSE, inside=start > block.start,
+                headerless=frame.headerless, languages=languages,
             )  # fmt: skip
 
     def _room(self, crumb: int, frame: _Frame) -> int:
@@ -231,15 +239,19 @@ class Splitter:
             return _Frame(headerless=True)
         return _Frame(header, plain_prefix=plain, body=body)
 
-    def _rendered(self, block: Block, frame: _Frame, start: int, end: int) -> tuple[str, str]:
-        """A part of a block as it will stand in `text` and in `embed_text`."""
-        source = self.parsed.source
+    def _text(self, block: Block, frame: _Frame, start: int, end: int) -> str:
+        """A part of a block as it will stand in `text`."""
         end = block.end if end == frame.code_end else end
         prefix, suffix = _around(block, frame, start, end)
+        return f"{prefix}{self.parsed.source[start:end]}{suffix}"
+
+    def _plain(self, block: Block, frame: _Frame, start: int, end: int) -> str:
+        """A part of a block as it will stand in `embed_text`."""
+        end = block.end if end == frame.code_end else end
         plain = self.parsed.shown.text(start, end)
-        if prefix and frame.plain_prefix:
-            plain = f"{frame.plain_prefix}\n{plain}"
-        return f"{prefix}{source[start:end]}{suffix}", plain
+        if frame.plain_prefix and _around(block, frame, start, end)[0]:
+            return f"{frame.plain_prefix}\n{plain}"
+        return plain
 
 
 def _around(block: Block, frame: _Frame, start: int, end: int) -> tuple[str, str]:
@@ -270,11 +282,14 @@ def _last_line_start(source: str, start: int, end: int) -> int:
     return max(source.rfind("\n", start, end), source.rfind("\r", start, end), start - 1) + 1
 
 
-def _languages(block: Block) -> Iterator[str]:
+def _languages(block: Block) -> tuple[str, ...]:
     """Languages of the code in a block, lower case; braces and dots of an attribute list left out."""
-    if block.kind == "fence":
-        match = re.match(r"[{.]*([\w+#-][\w+#.-]*)", block.language)
-        if match:
-            yield match.group(1).lower()
-    for child in block.children:
-        yield from _languages(child)
+    found: dict[str, None] = {}
+    blocks = [block]
+    while blocks:
+        inner = blocks.pop()
+        if inner.language and (match := _LANGUAGE.match(inner.language)):
+            found[match[1].lower()] = None
+        if inner.children:
+            blocks += reversed(inner.children)
+    return tuple(found)

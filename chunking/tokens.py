@@ -3,7 +3,9 @@
 import functools
 import importlib.util
 import re
+import string
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from importlib.machinery import PathFinder
 from types import ModuleType
@@ -11,12 +13,13 @@ from typing import Protocol, cast
 
 from chunking.errors import InvalidOption, VocabularyUnavailable, nearest
 
-__all__ = ["ENCODINGS", "CharacterCounter", "TiktokenCounter", "TokenCounter", "at_most", "fits"]
+__all__ = ["ENCODINGS", "CharacterCounter", "TiktokenCounter", "TokenCounter", "added_up", "at_most", "fits"]
 
 ENCODINGS = ("cl100k_base", "o200k_base")
 """The encodings of tiktoken whose vocabularies are installed, so that they are counted without network."""
 
 _COMPILED = "bpe_openai._bindings"
+_LONGEST = 256  # characters of an ending or a gap, since those are kept
 _SURROGATES = re.compile(r"[\ud800-\udbff][\udc00-\udfff]|[\ud800-\udfff]")
 
 
@@ -68,6 +71,46 @@ def fits(counter: TokenCounter, text: str, cap: int) -> bool:
     """Whether a text has at most `cap` tokens."""
     most, exact = at_most(counter, text)
     return most <= cap or (not exact and counter.count(text) <= cap)
+
+
+def added_up(counter: TokenCounter, texts: Sequence[str], counts: Sequence[int], gaps: Sequence[str]) -> int | None:
+    """Tokens of texts with the gaps between them, from the count of each; None where that says nothing of the whole.
+
+    Both encodings of `ENCODINGS` end a token where a line begins that is not blank, so counts add up there (but
+    o200k_base has tokens of marks, line end and slash). Before it, a line end is in one token with the marks that
+    it follows, never with a letter or digit: what a gap adds depends on those marks alone. No text may be empty or
+    end in white space.
+    """
+    encoding = counter.encoding if isinstance(counter, TiktokenCounter) else ""
+    if gaps and encoding not in ENCODINGS:
+        return None
+    tokens = sum(counts)
+    for index, gap in enumerate(gaps):
+        ending = _ending(texts[index])
+        start = texts[index + 1].lstrip(" \t")[:1]
+        if not start or start.isspace() or (start == "/" and encoding == "o200k_base"):
+            return None
+        added = None if ending is None or len(gap) > _LONGEST else _added(encoding, ending, gap)
+        if added is None:
+            return None
+        tokens += added
+    return tokens
+
+
+def _ending(text: str) -> str | None:
+    """The end of a text that a token surely begins with: its last marks, or its last word; None where it is long."""
+    words = text.rstrip(string.punctuation)
+    start = len(words) if words[-1:].isalnum() else max(0, text.rfind(" "))
+    return text[start:] if len(text) - start <= _LONGEST else None
+
+
+@functools.lru_cache(maxsize=1024)
+def _added(encoding: str, ending: str, gap: str) -> int | None:
+    """Tokens that a gap adds after an ending; None where it is not white space that ends in a line end."""
+    if gap[-1:] not in ("\n", "\r") or gap.strip(" \t\r\n"):
+        return None
+    count = TiktokenCounter(encoding).count
+    return count(ending + gap) - count(ending)
 
 
 class CharacterCounter:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from chunking import Block, parse_markdown, parse_text
+from chunking.blocks import covering
 
 
 def walk(blocks: Sequence[Block]) -> Iterator[Block]:
@@ -127,6 +128,14 @@ def test_nesting_of_any_depth_neither_fails_nor_swallows_what_follows(nest: str)
     source = f"{nest}deep\n\n# after\n"
     assert headings(source) == [(1, "after")]
     assert kinds(source)[0][1] == f"{nest}deep"
+
+
+def test_blocks_are_widened_or_cut_until_they_hold_each_character_once() -> None:
+    source = "> - a\n>\n> - b\n>\n> c\n"
+    (quote,) = parse_markdown(source).blocks
+    parts = covering(quote.children, quote.start, quote.end, source)
+    assert [source[part.start : part.end] for part in parts] == ["> - a\n>\n> - b\n>", "> c"]
+    assert list(covering((), 0, 9, source)) == []
 
 
 def test_plain_text_is_paragraphs_and_nothing_in_it_is_markup() -> None:

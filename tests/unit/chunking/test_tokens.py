@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import tiktoken
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from tiktoken_ext import openai_public
 
@@ -24,6 +24,7 @@ from chunking import (
     VocabularyUnavailable,
 )
 from chunking import tokens as tokens_module
+from chunking.tokens import added_up
 
 TEXTS = (
     "",
@@ -107,6 +108,91 @@ def test_any_text_has_the_count_of_tiktoken(
     references: Mapping[str, tiktoken.Encoding], encoding: str, text: str
 ) -> None:
     assert TiktokenCounter(encoding).count(text) == len(references[encoding].encode_ordinary(text))
+
+
+MARKS = [
+    "/",
+    "//",
+    "-\n/",
+    ".",
+    "…",
+    "”",
+    ")",
+    "`",
+    "\n```",
+    "|",
+    "\\",
+    "'s",
+    "'LL",
+    "://",
+    "_/",
+    ")\n",
+    "*",
+    "🇫🇷",
+    "ǅ",
+    "½",
+]
+SPACES = [
+    " ",
+    "  ",
+    "\t",
+    "\n",
+    "\r",
+    "\r\n",
+    "\n\n",
+    "\xa0",
+    "\u2028",
+    "\x85",
+    "\x1c",
+    "\u200b",
+    "\u0301",
+    "\ud83d",
+    "\ude00",
+]
+ENDED = (
+    st.lists(st.one_of(st.sampled_from([*MARKS, *SPACES, "word", " word", "漢", "7"]), st.text(max_size=3)), max_size=9)
+    .map(lambda bits: "".join(bits).rstrip())
+    .filter(bool)
+)
+GAPS = st.sampled_from(
+    ["\n\n"] * 6 + ["\n", "\r", "\r\n\r\n", "\n \n", " \n", "\n\t", " ", "", "\u2028\n", "\x1c\n", "\n" * 9]
+)
+
+
+@pytest.mark.promise("K1")
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@settings(max_examples=400, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+@example(first="-", rest=[("\n\n", "/*")])
+@example(first="x(-\n/", rest=[("\n", "b")])
+@given(first=ENDED, rest=st.lists(st.tuples(GAPS, ENDED), max_size=3))
+def test_counts_that_add_up_are_the_count_of_the_whole(encoding: str, first: str, rest: list[tuple[str, str]]) -> None:
+    counter = TiktokenCounter(encoding)
+    texts, gaps = [first, *(text for _, text in rest)], [gap for gap, _ in rest]
+    whole = first + "".join(gap + text for gap, text in rest)
+    assert added_up(counter, texts, [counter.count(text) for text in texts], gaps) in (None, counter.count(whole))
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("ending", ["word", "end.", "“end.”", "`code`", "x = [1]\n```", "| a |", "漢字。", "---"])
+@pytest.mark.parametrize("start", ["Next", "    x = 1", "```py\nx", "- item", "| a |", "“Next”", "\ttab"])
+def test_counts_of_blocks_add_up(encoding: str, ending: str, start: str) -> None:
+    counter = TiktokenCounter(encoding)
+    texts = [f"What ends in {ending}", start]
+    counts = [counter.count(text) for text in texts]
+    assert added_up(counter, texts, counts, ["\n\n"]) == counter.count("\n\n".join(texts))
+
+
+@pytest.mark.parametrize(
+    ("first", "gap", "second"),
+    [("a", "\n", "\n b"), ("a", "\n", " \nb"), ("a", " ", "b"), ("a", "", "b"), ("a", "\n\xa0", "b")],
+)
+def test_counts_do_not_add_up_but_where_a_line_begins(first: str, gap: str, second: str) -> None:
+    assert added_up(TiktokenCounter(), [first, second], [1, 1], [gap]) is None
+
+
+def test_counts_of_other_counters_and_encodings_are_not_taken_to_add_up() -> None:
+    assert added_up(TiktokenCounter("p50k_base"), ["a", "b"], [1, 1], ["\n"]) is None
+    assert added_up(CharacterCounter(), ["a", "b"], [1, 1], ["\n"]) is None
 
 
 LONG_TEXTS = {
