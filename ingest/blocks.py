@@ -3,6 +3,7 @@
 import re
 
 from ingest.elements import Element, Tree
+from ingest.nesting import outer
 
 __all__ = ["prepare_blocks"]
 
@@ -44,9 +45,8 @@ def prepare_blocks(tree: Tree) -> None:
         if not element.children and "title" in element.attrs:
             element.name = "b"
             element.children.append(element.attrs["title"])
-    for element in tree.named("table", "div", *_LIKE_DIV):
-        if "class" in element.attrs and not _SIGNATURES.isdisjoint(element.classes):
-            _make_signature(element)
+    for element in outer(filter(_is_signature, tree.named("table", "div", *_LIKE_DIV)), 1, key=id):
+        _make_signature(element)
     for element in tree.named("aside", "div"):
         if "class" in element.attrs and not _FOOTNOTES.isdisjoint(element.classes):
             _label_footnote(element)
@@ -58,12 +58,26 @@ def prepare_blocks(tree: Tree) -> None:
             _settle_code(element, seen)
     for element in tree.named("aside"):
         label = element.attrs.get("aria-label", "").strip()
-        if label.lower() in _NOTES and not element.get_text().lstrip().lower().startswith(label.lower()):
+        if label.lower() in _NOTES and not _begins_with(element, label.lower()):
             element.children.insert(0, Element("p", {"class": "admonition-title"}, element, [label]))
     for element in _lists_of_sections(tree):
         for part in (element, *element.elements()):
             if part is element or part.name == "li":
                 part.name = "div"
+
+
+def _is_signature(element: Element) -> bool:
+    return "class" in element.attrs and not _SIGNATURES.isdisjoint(element.classes)
+
+
+def _begins_with(element: Element, word: str) -> bool:
+    """Whether it is the first that an element says, in small letters."""
+    said = ""
+    for text in element.texts():
+        said = (said + text).lstrip()
+        if len(said) >= len(word):
+            break
+    return said.lower().startswith(word)
 
 
 def _label_footnote(element: Element) -> None:

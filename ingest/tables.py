@@ -66,8 +66,10 @@ def _prepare(table: Element) -> list[Child]:
 def _label_cells(rows: list[Element]) -> None:
     """Put the words of the header's cells before the blocks of the cells under them: a row is read by itself then."""
     header, *others = ([cell for cell in row.elements() if cell.name in _CELLS] for row in rows)
+    if not others or any(_holds_blocks(cell, has_header=True) for cell in header):
+        return
     labels = [" ".join(cell.get_text().split()) for cell in header]
-    if not all(labels) or not others or any(_holds_blocks(cell, has_header=True) for cell in header):
+    if not all(labels):
         return
     if any(cell.name != "th" for cell in header) or any(len(cells) != len(labels) for cells in others):
         return

@@ -21,6 +21,7 @@ from ingest.emphasis import BLANK_LINE, CODE, apart, beside, can_stand
 from ingest.formulas import formula, prepare_formulas, read_formula
 from ingest.lists import item_bullet, prepare_lists
 from ingest.models import Anchor
+from ingest.nesting import outer
 from ingest.tables import prepare_tables
 from ingest.urls import is_local
 from ingest.walk import Tags, walk
@@ -84,7 +85,8 @@ def to_markdown(node: LexborNode, url: str, rules: "type[MarkdownRules] | None" 
 
 def _drawing(node: LexborNode, attrs: dict[str, str]) -> str:
     """The words of a drawing."""
-    words = " ".join(label.text(deep=True, separator=" ") for label in node.css("text, foreignObject"))
+    labels = outer(node.css("text, foreignObject"), 1)
+    words = " ".join(label.text(deep=True, separator=" ") for label in labels)
     return f" {' '.join(words.split())} "
 
 

@@ -256,6 +256,8 @@ def test_powers_keep_their_sign_and_drawings_their_words() -> None:
     )
     svg = "<svg><title>icon</title><text>CREATE</text><text>INDEX</text></svg>"
     assert markdown(f"<p>Syntax:</p>{svg}<p>x</p>") == "Syntax:\n\nCREATE INDEX\n\nx"
+    labels = "<svg><foreignObject><div><svg><text>once</text></svg></div></foreignObject></svg>"
+    assert markdown(f"<p>Flow: {labels}</p>") == "Flow: once"
 
 
 # --- escapes --------------------------------------------------------------------------------------
