@@ -15,11 +15,17 @@ _LIKE_DIV = (
 # What generators call the first line of a note, a tip, a topic.
 _TITLE = re.compile(
     r"admonition-?heading(?:_\w+)?|admonition-title|custom-block-title|topic-title|sidebar-title|alert-heading"
-    r"|markdown-alert-title|rubric",
+    r"|markdown-alert-title|blockquote-tag-title|rubric",
     re.IGNORECASE,
 )
+# Boxes that a style sheet alone may tell from the text around, as rustdoc's `warning`.
+_COLOURED = frozenset({"note", "tip", "warning", "caution", "important", "danger"})
+_PARAGRAPHS = frozenset({"p", "pre", "ul", "ol", "dl", "table", "div", "blockquote"})
 # Boxes whose first heading is their label, not the title of a section.
 _NOTES = frozenset({"note", "tip", "warning", "caution", "important", "danger", "hint", "admonition"})
+_DEEP_IN_BOX = 8  # elements around the first word of a box, such as those of a table
+_TITLES = frozenset({*_HEADINGS, "img", "b", "strong", "th", "summary", "legend", "caption"})
+_TITLE_NAME = re.compile(r"title|heading|label|head(?:er|line)", re.IGNORECASE)
 _CODE = frozenset({"code", "samp", "kbd"})
 _LINES = frozenset({"br", "div", "p"})
 _NOT_IN_CODE = frozenset({"pre", "ul", "ol", "li", "dl", "dt", "dd", "table", "blockquote", *_HEADINGS})
@@ -57,9 +63,10 @@ def prepare_blocks(tree: Tree) -> None:
         if id(element) not in seen and element.first_element() is not None:
             _settle_code(element, seen)
     for element in tree.named("aside"):
-        label = element.attrs.get("aria-label", "").strip()
-        if label.lower() in _NOTES and not _begins_with(element, label.lower()):
-            element.children.insert(0, Element("p", {"class": "admonition-title"}, element, [label]))
+        _label_box(element, element.attrs.get("aria-label", "").strip())
+    for element in tree.named("div"):
+        if "class" in element.attrs and not _COLOURED.isdisjoint(element.classes) and _is_untitled(element):
+            _label_box(element, next(name for name in element.classes if name in _COLOURED).capitalize())
     for element in _lists_of_sections(tree):
         for part in (element, *element.elements()):
             if part is element or part.name == "li":
@@ -68,6 +75,29 @@ def prepare_blocks(tree: Tree) -> None:
 
 def _is_signature(element: Element) -> bool:
     return "class" in element.attrs and not _SIGNATURES.isdisjoint(element.classes)
+
+
+def _is_untitled(box: Element) -> bool:
+    """True for a box of paragraphs that no title, heading, picture or bold line is the first in."""
+    first = box.first_element()
+    if first is None or first.name not in _PARAGRAPHS:
+        return False
+    if isinstance(box.children[0], str) and box.children[0].strip():
+        return False
+    inner: Element | None = first
+    for _ in range(_DEEP_IN_BOX):
+        if inner is None:
+            break
+        if inner.name in _TITLES or any(_TITLE_NAME.search(name) for name in inner.classes):
+            return False
+        inner = inner.first_element()
+    return True
+
+
+def _label_box(box: Element, label: str) -> None:
+    """Put a title before the first line of a box that does not say what it is."""
+    if label.lower() in _NOTES and not _begins_with(box, label.lower()):
+        box.children.insert(0, Element("p", {"class": "admonition-title"}, box, [label]))
 
 
 def _begins_with(element: Element, word: str) -> bool:

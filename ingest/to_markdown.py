@@ -19,7 +19,7 @@ from ingest.code_blocks import code_language, code_span, fence, read_code, read_
 from ingest.elements import Child, Element, Tree, next_content, read_tree
 from ingest.emphasis import BLANK_LINE, CODE, apart, beside, can_stand
 from ingest.formulas import formula, prepare_formulas, read_formula
-from ingest.lists import item_bullet, prepare_lists
+from ingest.lists import item_bullet, labelled, prepare_lists
 from ingest.models import Anchor
 from ingest.nesting import outer
 from ingest.tables import prepare_tables
@@ -283,6 +283,7 @@ class MarkdownRules(MarkdownConverter):
         text = settle_marks(text.strip())
         if not text:
             return "\n"
+        text = labelled(el, text)
         bullet = item_bullet(el) + " "
         first, *others = text.split("\n")
         indent = "\n" + " " * len(bullet)
