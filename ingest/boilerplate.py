@@ -39,7 +39,7 @@ NEVER_CONTENT = (
     "[hidden]:not([role=tabpanel]):not([hidden=until-found]), form:not(:has(h1, h2, h3, p, pre)), "
     "button:not(:is(h1, h2, h3, h4, h5, h6, summary) button), "
     "a.headerlink, a.anchorjs-link, a.hash-link, a.anchor-link, a.header-anchor, a.permalink, "
-    "a.viewcode-link, a.src, .rightside, a[rel~=prev], a[rel~=next], a[rel~=edit], "
+    "a.viewcode-link, a.viewcode-back, a.src, .rightside, a[rel~=prev], a[rel~=next], a[rel~=edit], "
     ".sphinxsidebar, .toctree-wrapper.compound.hidden, "
     ".breadcrumbs, .breadcrumb, .related, .prev-next-area, .ttc, .search-results, "
     "figcaption .sr-only, figcaption .visually-hidden, .onlyprint, .print-only, .visible-print, .d-none.d-print-block, "
@@ -47,7 +47,7 @@ NEVER_CONTENT = (
     "a[class*=copy-], a[class*=copyb], "
     "summary.hideme, div[class*=language-] > span.lang, "
     ".linenodiv, td.linenos, td.gutter, td.rouge-gutter, pre .linenos, pre .lineno, .lnt, pre .ln, "
-    ".fragment .lineno, code .boring, .line-numbers-rows, .line-numbers-wrapper"
+    ".fragment .lineno, code .boring, .line-numbers-rows, .line-numbers-wrapper, div.line-numbers:not(:has(pre, code))"
 )
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 ANY_HEADING = ", ".join(_HEADINGS)
@@ -75,7 +75,6 @@ _REST_TEXT = 120  # characters: what a header keeps beside its menus, a logo and
 _MENU_LINKS, _MENU_SHARE = 8, 0.8
 _LONG_TEXT = 4_000  # characters of text that no frame inside a container has, whatever it is called
 _DEEP_IN_BOX = 8  # elements between the first of two copies of an image and the box that holds both
-_LINE_NUMBERS = re.compile(r"\s*(?:\d{1,6}\s+)*\d{1,6}\s*")
 _PERMALINK = re.compile(r"^[\s¶#§🔗◆ⓘ\u200b\uf0c1]*$")
 _UPDATE_LINE = re.compile(
     r"\W*(?:this )?(?:page )?(?:was )?last (?:updated|modified|changed|built)\b.*\d.*", re.IGNORECASE
@@ -91,8 +90,7 @@ _SOURCE_ADDRESS = re.compile(
 
 
 def drop_never_content(root: LexborNode, *, keep: bool = False) -> None:
-    """Remove what is no content on any page, buttons beside the text of a heading, and line numbers beside code; with
-    `keep` not `root`."""
+    """Remove what is no content on any page, and buttons beside the text of a heading; with `keep` not `root`."""
     # From the end, so that nothing is touched whose parent is gone already.
     for node in reversed(root.css(NEVER_CONTENT)):
         if node.tag not in ("html", "body") and not (keep and node.mem_id == root.mem_id):
@@ -106,32 +104,6 @@ def drop_never_content(root: LexborNode, *, keep: bool = False) -> None:
             if switches and sum(map(text_length, switches)) < share * text_length(heading):
                 for switch in reversed(switches):
                     switch.decompose()
-    pairs = [(cell, _element_after(cell)) for cell in root.css("td:has(> pre):has(+ td pre)")]
-    looked_at = {code.mem_id for code in outer(code for _, code in pairs if code is not None)}
-    for cell, code in reversed(pairs):
-        if code is not None and code.mem_id in looked_at and _numbers_lines(cell, code):
-            cell.decompose()
-
-
-def _element_after(node: LexborNode) -> LexborNode | None:
-    following = node.next
-    while following is not None and not following.is_element_node:
-        following = following.next
-    return following
-
-
-def _numbers_lines(cell: LexborNode, code: LexborNode) -> bool:
-    """True for a cell that counts up the lines of the code in the next one."""
-    block = code.css_first("pre")
-    numbers = cell.css_first("pre")
-    if block is None or numbers is None:
-        return False
-    written = numbers.text(deep=True).rstrip()
-    counted = written.split() if _LINE_NUMBERS.fullmatch(written) else []
-    lines = written.count("\n")
-    if not counted or any(int(number) != int(counted[0]) + place for place, number in enumerate(counted)):
-        return False
-    return lines > 0 and abs(lines - block.text(deep=True).rstrip().count("\n")) <= 1
 
 
 def drop_permalinks(root: LexborNode) -> None:

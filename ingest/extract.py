@@ -25,6 +25,7 @@ from ingest.boilerplate import (
 from ingest.contents import drop_contents
 from ingest.errors import BadInput
 from ingest.formulas import keep_sources
+from ingest.line_numbers import drop_line_numbers
 from ingest.nesting import ids_above, outer
 from ingest.tabs import label_panels
 
@@ -99,6 +100,7 @@ def main_node(
         return chosen
     linked = frozenset((node.attributes.get("href") or "")[1:] for node in tree.css("a[href^='#']"))
     drop_never_content(body)
+    drop_line_numbers(body)
     drop_permalinks(body)
     chosen = _with_title(body, _choose(tree, body), title)
     thin_headers(chosen, title)
@@ -122,6 +124,7 @@ def _selected(tree: LexborHTMLParser, body: LexborNode, selector: str) -> Lexbor
     holder = tree.create_node("div")
     for node in found:
         drop_never_content(node, keep=True)
+        drop_line_numbers(node)
         drop_permalinks(node)
         holder.insert_child(node)
     return holder if found else None

@@ -11,6 +11,7 @@ _GROUPS = frozenset({"thead", "tbody", "tfoot"})
 _CELLS = ("td", "th")
 _WILD = frozenset({"table", "pre", "h1", "h2", "h3", "h4", "h5", "h6"})  # no cell of a markdown table holds these
 _LAYOUT = _WILD | {"ul", "ol", "dl", "blockquote"}  # nor, in a table without a header, these
+_CODE_CELL = re.compile(r"(?:^|[-_])code(?:$|[-_])", re.IGNORECASE)
 _LABEL = 30  # characters
 _MOST_EMPTY = 1_000  # cells for those that reach into the next rows, and four more for each cell of the table
 _COUNT = re.compile(r"\d{1,9}", re.ASCII)
@@ -38,6 +39,12 @@ def _prepare(table: Element) -> list[Child]:
     """The captions that are to come before the table."""
     own = _own_parts(table)
     rows = [part for part in own if part.name == "tr"]
+    lines = _lines_of_code(rows)
+    if lines:
+        inner = next((part for part in own if part.name == "code"), table)
+        table.name = "pre"
+        table.children = [Element("code", inner.attrs, table, ["\n".join(lines)])]
+        return []
     cells = [part for part in own if part.name in _CELLS]
     has_header = any(cell.name == "th" for cell in cells)
     # A box of two cells, the first of which is its label, is how AsciiDoc draws a note.
@@ -61,6 +68,21 @@ def _prepare(table: Element) -> list[Child]:
     table.children = _rows(table)
     _square(table.elements())
     return captions
+
+
+def _lines_of_code(rows: list[Element]) -> list[str]:
+    """The lines of code that a table shows one in a row, in cells that are called code, beside cells that at most count
+    them; none for any other table."""
+    lines: list[str] = []
+    for row in rows:
+        *numbers, code = [cell for cell in row.elements() if cell.name in _CELLS] or [row]
+        text = code.get_text().strip("\r\n")
+        called = code.name == "td" and any(_CODE_CELL.search(name) for name in code.classes)
+        counted = all(not cell.get_text().strip() or cell.get_text().strip().isdigit() for cell in numbers)
+        if not called or not counted or "\n" in text:
+            return []
+        lines.append(text.replace("\u00a0", " ").rstrip())
+    return lines if len(lines) > 1 and any(lines) else []
 
 
 def _label_cells(rows: list[Element]) -> None:

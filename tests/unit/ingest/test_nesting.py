@@ -72,6 +72,7 @@ NESTED = {
     "boxes with ids": ("<div id=a>a ", "</div>"),
     "labels": ("<label>a ", "</label>"),
     "articles": ("<article class=content>a ", "</article>"),
+    "numbered code": ("<table><tr><td><pre>1\n2</pre></td><td>", "</td></tr></table>"),
     "images": ("<p><x-y><img src=a><img src=a>", "</x-y></p>"),
 }
 
