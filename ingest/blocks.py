@@ -2,7 +2,7 @@
 
 import re
 
-from ingest.elements import Element, Tree
+from ingest.elements import Child, Element, Tree
 from ingest.nesting import outer
 
 __all__ = ["prepare_blocks"]
@@ -56,6 +56,10 @@ def prepare_blocks(tree: Tree) -> None:
     for element in tree.named("aside", "div"):
         if "class" in element.attrs and not _FOOTNOTES.isdisjoint(element.classes):
             _label_footnote(element)
+    for element in tree.named("button"):
+        _part_words(element)
+    for element in tree.named("textarea"):
+        element.name = "pre"  # others than of code are left out before
     for element in tree.named("tt"):
         element.name = "code"
     seen: set[int] = set()
@@ -75,6 +79,16 @@ def prepare_blocks(tree: Tree) -> None:
 
 def _is_signature(element: Element) -> bool:
     return "class" in element.attrs and not _SIGNATURES.isdisjoint(element.classes)
+
+
+def _part_words(button: Element) -> None:
+    """The parts of a button are set apart by style alone, as an API's method and path."""
+    children: list[Child] = []
+    for child in button.children:
+        if isinstance(child, Element) and children and isinstance(children[-1], Element):
+            children.append(" ")
+        children.append(child)
+    button.children = children
 
 
 def _is_untitled(box: Element) -> bool:

@@ -34,18 +34,19 @@ __all__ = [
 NEVER_CONTENT = (
     "script, style, template, noscript, noframes, noembed, nav, iframe, object, embed, canvas, "
     "input:not(li input[type=checkbox][disabled]), "
-    "select, textarea, dialog, [role=navigation], [role=search], [role=banner], [role=contentinfo], "
+    "select, textarea:not([class*=code]), dialog, [role=navigation], [role=search], [role=banner], [role=contentinfo], "
     "[role=dialog], [role=alertdialog], [role=menu], [role=menubar], [role=toolbar], [aria-hidden=true], "
     "[hidden]:not([role=tabpanel]):not([hidden=until-found]), form:not(:has(h1, h2, h3, p, pre)), "
-    "button:not(:is(h1, h2, h3, h4, h5, h6, summary) button), "
+    "button:not(:is(h1, h2, h3, h4, h5, h6, summary) button):not(:has(p, [class*=http-verb])), "
     "a.headerlink, a.anchorjs-link, a.hash-link, a.anchor-link, a.header-anchor, a.permalink, "
-    "a.viewcode-link, a.viewcode-back, a.src, .rightside, a[rel~=prev], a[rel~=next], a[rel~=edit], "
+    "a.viewcode-link, a:has(> .viewcode-link), a.viewcode-back, a.src, .rightside, "
+    "a[rel~=prev], a[rel~=next], a[rel~=edit], "
     ".sphinxsidebar, .toctree-wrapper.compound.hidden, "
     ".breadcrumbs, .breadcrumb, .related, .prev-next-area, .ttc, .search-results, "
     "figcaption .sr-only, figcaption .visually-hidden, .onlyprint, .print-only, .visible-print, .d-none.d-print-block, "
     ".md-source-file, .md-content__button, .theme-doc-footer, .edit-this-page, .cookie-banner, .copybtn, "
     "a[class*=copy-], a[class*=copyb], "
-    "summary.hideme, div[class*=language-] > span.lang, "
+    "summary.hideme, summary > .expanded, div[class*=language-] > span.lang, "
     ".linenodiv, td.linenos, td.gutter, td.rouge-gutter, pre .linenos, pre .lineno, .lnt, pre .ln, "
     ".fragment .lineno, code .boring, .line-numbers-rows, .line-numbers-wrapper, div.line-numbers:not(:has(pre, code))"
 )
@@ -63,7 +64,8 @@ _MENU_NAME = re.compile(r"(?:^|[-_ ])(?:nav\w*|menu\w*|\w*menu|sidebar)(?:$|[-_ 
 _INNER_FRAME_NAME = re.compile(
     r"(?:^|[-_ ])(?:breadcrumbs?|pagination|pager|prev-?next|next-?prev|edit-?(?:this-?)?page|feedback|cookies?|consent"
     r"|(?:version|language|lang)s?-?(?:switch(?:er)?|select(?:or)?|picker|menu)|on-?this-?page|skip-?(?:link|nav|to\w*)"
-    r"|share|social|newsletter|subscribe|sidebar|announcement|banner|nav(?:bar|igation|links?|list)?|footer|(?:page|local)-?toc"
+    r"|share|social|newsletter|subscribe|sidebar|announcement|banner|nav(?:bar|igation|links?|list)?"
+    r"|(?<!card-)(?<!panel-)(?<!quote-)(?<!table-)footer|(?:page|local)-?toc"
     r"|page-?actions|dropdown-?menu)(?:$|[-_ ])",
     re.IGNORECASE,
 )
@@ -77,8 +79,11 @@ _LONG_TEXT = 4_000  # characters of text that no frame inside a container has, w
 _DEEP_IN_BOX = 8  # elements between the first of two copies of an image and the box that holds both
 _PERMALINK = re.compile(r"^[\s¶#§🔗◆ⓘ\u200b\uf0c1]*$")
 _UPDATE_LINE = re.compile(
-    r"\W*(?:this )?(?:page )?(?:was )?last (?:updated|modified|changed|built)\b.*\d.*", re.IGNORECASE
+    r"\W*(?:this )?(?:page )?(?:was )?last (?:updated|modified|changed|built)\b.*\d.*"
+    r"|\W*(?:was|is|did you find) this (?:page |article |section |document )?(?:helpful|useful)\W*(?:yes\W*no\W*)?",
+    re.IGNORECASE,
 )
+_UNPRINTED = re.compile(r"(?:^|\s)(?:d-print-none|no-?print|print:hidden|hidden-print)(?:\s|$)")
 _SOURCE_WORDS = re.compile(
     r"\W*(?:(?:edit|improve|view|show|suggest)\b.{0,30}\b(?:page|source|edits?|github|gitlab|bitbucket|json)"
     r"|report (?:an? )?(?:bug|issue|problem)|edit)\W*",
@@ -142,12 +147,12 @@ def drop_source_links(main: LexborNode) -> None:
 
 
 def drop_update_line(main: LexborNode) -> None:
-    """Remove the line at the end that says when the page was last changed: it would make each build a change."""
+    """Remove the lines at the end that say when the page was last changed, which would make each build a change, and
+    that ask whether it was helpful."""
     for node in reversed(main.css("p, div, small, address")[-10:]):
         words = " ".join(node.text(deep=True).split())
         if len(words) < _REST_TEXT and _UPDATE_LINE.fullmatch(words):
             node.decompose()
-            return
 
 
 def drop_leading_links(main: LexborNode) -> None:
@@ -296,6 +301,9 @@ def drop_small_frames(main: LexborNode) -> None:
         named = _is_named_as_frame(node)
         if node.mem_id == main.mem_id or _is_quoted(node):
             continue
+        if _is_unprinted(node) and text_length(node) < _FRAME_TEXT and node.css_first("h1, pre, table, dl") is None:
+            node.decompose()
+            continue
         if node.css_first(
             "h1, h2, pre, dl, table th, blockquote, [class*=admonition], .footnote, .title, .sidebar-title"
         ):
@@ -308,7 +316,11 @@ def drop_small_frames(main: LexborNode) -> None:
 
 
 def _is_small_frame(node: LexborNode) -> bool:
-    return node.tag == "aside" or _is_named_as_frame(node)
+    return node.tag == "aside" or _is_named_as_frame(node) or _is_unprinted(node)
+
+
+def _is_unprinted(node: LexborNode) -> bool:
+    return _UNPRINTED.search(node.attributes.get("class") or "") is not None
 
 
 def _is_named_as_frame(node: LexborNode) -> bool:

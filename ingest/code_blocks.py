@@ -43,6 +43,7 @@ _NO_LANGUAGE = frozenset(
         "nohighlight",
         "code",
         "undefined",
+        "myst-ansi",
         # Of pandoc, Prism and others: how a block is shown.
         *("numbersource", "numberlines", "lineanchors", "line-numbers", "linenums", "prettyprint", "wrap", "nogutter"),
     }

@@ -15,7 +15,7 @@ from ingest.nesting import outer
 
 __all__ = ["formula", "keep_sources", "prepare_formulas", "read_formula"]
 
-_CLASSES = frozenset({"math", "arithmatex"})
+_CLASSES = frozenset({"math", "arithmatex", "stemblock"})
 _PICTURES = frozenset({"math", "mwe-math-fallback-image-inline", "mwe-math-fallback-image-display"})
 _DELIMITED = re.compile(r"\\\((.*)\\\)|(\\\[)(.*)\\\]|(\$\$)(.*)\$\$", re.DOTALL)
 _TEX = re.compile(r"[\\^_{}]")
@@ -67,7 +67,8 @@ def prepare_formulas(tree: Tree) -> None:
 
 
 def _is_marked(element: Element) -> bool:
-    return "mat" in element.attrs.get("class", "") and not _CLASSES.isdisjoint(element.classes)
+    written = element.attrs.get("class", "")
+    return ("mat" in written or "stem" in written) and not _CLASSES.isdisjoint(element.classes)
 
 
 def formula(source: str, *, inline: bool) -> str:

@@ -3,6 +3,7 @@
 import re
 
 from ingest.elements import Child, Element, Tree
+from ingest.walk import BLOCKS
 
 __all__ = ["prepare_tables"]
 
@@ -11,6 +12,7 @@ _GROUPS = frozenset({"thead", "tbody", "tfoot"})
 _CELLS = ("td", "th")
 _WILD = frozenset({"table", "pre", "h1", "h2", "h3", "h4", "h5", "h6"})  # no cell of a markdown table holds these
 _LAYOUT = _WILD | {"ul", "ol", "dl", "blockquote"}  # nor, in a table without a header, these
+_BLOCKS = tuple(BLOCKS | {"br", "hr", "address", "details", "figure"})
 _CODE_CELL = re.compile(r"(?:^|[-_])code(?:$|[-_])", re.IGNORECASE)
 _LABEL = 30  # characters
 _MOST_EMPTY = 1_000  # cells for those that reach into the next rows, and four more for each cell of the table
@@ -55,6 +57,8 @@ def _prepare(table: Element) -> list[Child]:
             cells[0].attrs["class"] = "admonition-title"
         elif has_header:
             _label_cells(rows)
+        elif not alone:
+            _join_cells(rows)
         for part in (table, *own):
             if part.name in _PARTS:
                 part.name = "div"
@@ -68,6 +72,17 @@ def _prepare(table: Element) -> list[Child]:
     table.children = _rows(table)
     _square(table.elements())
     return captions
+
+
+def _join_cells(rows: list[Element]) -> None:
+    """Make a paragraph of each row that holds nothing but words, as Doxygen's of a member: its type and its name."""
+    for row in rows:
+        cells = [cell for cell in row.elements() if cell.name in _CELLS]
+        if len(cells) > 1 and not any(cell.find(_BLOCKS) for cell in cells):
+            row.name, row.children = "p", []
+            for cell in cells:
+                cell.name = "span"
+                row.children += [cell] if cell.get_text()[-1:].isspace() else [cell, " "]
 
 
 def _lines_of_code(rows: list[Element]) -> list[str]:
