@@ -2,7 +2,8 @@
 
 import re
 
-from ingest.elements import Element, Tree
+from ingest.elements import Child, Element, Tree
+from ingest.nesting import outer
 
 __all__ = ["prepare_blocks"]
 
@@ -14,11 +15,17 @@ _LIKE_DIV = (
 # What generators call the first line of a note, a tip, a topic.
 _TITLE = re.compile(
     r"admonition-?heading(?:_\w+)?|admonition-title|custom-block-title|topic-title|sidebar-title|alert-heading"
-    r"|markdown-alert-title|rubric",
+    r"|markdown-alert-title|blockquote-tag-title|rubric",
     re.IGNORECASE,
 )
+# Boxes that a style sheet alone may tell from the text around, as rustdoc's `warning`.
+_COLOURED = frozenset({"note", "tip", "warning", "caution", "important", "danger"})
+_PARAGRAPHS = frozenset({"p", "pre", "ul", "ol", "dl", "table", "div", "blockquote"})
 # Boxes whose first heading is their label, not the title of a section.
 _NOTES = frozenset({"note", "tip", "warning", "caution", "important", "danger", "hint", "admonition"})
+_DEEP_IN_BOX = 8  # elements around the first word of a box, such as those of a table
+_TITLES = frozenset({*_HEADINGS, "img", "b", "strong", "th", "summary", "legend", "caption"})
+_TITLE_NAME = re.compile(r"title|heading|label|head(?:er|line)", re.IGNORECASE)
 _CODE = frozenset({"code", "samp", "kbd"})
 _LINES = frozenset({"br", "div", "p"})
 _NOT_IN_CODE = frozenset({"pre", "ul", "ol", "li", "dl", "dt", "dd", "table", "blockquote", *_HEADINGS})
@@ -44,12 +51,15 @@ def prepare_blocks(tree: Tree) -> None:
         if not element.children and "title" in element.attrs:
             element.name = "b"
             element.children.append(element.attrs["title"])
-    for element in tree.named("table", "div", *_LIKE_DIV):
-        if "class" in element.attrs and not _SIGNATURES.isdisjoint(element.classes):
-            _make_signature(element)
+    for element in outer(filter(_is_signature, tree.named("table", "div", *_LIKE_DIV)), 1, key=id):
+        _make_signature(element)
     for element in tree.named("aside", "div"):
         if "class" in element.attrs and not _FOOTNOTES.isdisjoint(element.classes):
             _label_footnote(element)
+    for element in tree.named("button"):
+        _part_words(element)
+    for element in tree.named("textarea"):
+        element.name = "pre"  # others than of code are left out before
     for element in tree.named("tt"):
         element.name = "code"
     seen: set[int] = set()
@@ -57,13 +67,61 @@ def prepare_blocks(tree: Tree) -> None:
         if id(element) not in seen and element.first_element() is not None:
             _settle_code(element, seen)
     for element in tree.named("aside"):
-        label = element.attrs.get("aria-label", "").strip()
-        if label.lower() in _NOTES and not element.get_text().lstrip().lower().startswith(label.lower()):
-            element.children.insert(0, Element("p", {"class": "admonition-title"}, element, [label]))
+        _label_box(element, element.attrs.get("aria-label", "").strip())
+    for element in tree.named("div"):
+        if "class" in element.attrs and not _COLOURED.isdisjoint(element.classes) and _is_untitled(element):
+            _label_box(element, next(name for name in element.classes if name in _COLOURED).capitalize())
     for element in _lists_of_sections(tree):
         for part in (element, *element.elements()):
             if part is element or part.name == "li":
                 part.name = "div"
+
+
+def _is_signature(element: Element) -> bool:
+    return "class" in element.attrs and not _SIGNATURES.isdisjoint(element.classes)
+
+
+def _part_words(button: Element) -> None:
+    """The parts of a button are set apart by style alone, as an API's method and path."""
+    children: list[Child] = []
+    for child in button.children:
+        if isinstance(child, Element) and children and isinstance(children[-1], Element):
+            children.append(" ")
+        children.append(child)
+    button.children = children
+
+
+def _is_untitled(box: Element) -> bool:
+    """True for a box of paragraphs that no title, heading, picture or bold line is the first in."""
+    first = box.first_element()
+    if first is None or first.name not in _PARAGRAPHS:
+        return False
+    if isinstance(box.children[0], str) and box.children[0].strip():
+        return False
+    inner: Element | None = first
+    for _ in range(_DEEP_IN_BOX):
+        if inner is None:
+            break
+        if inner.name in _TITLES or any(_TITLE_NAME.search(name) for name in inner.classes):
+            return False
+        inner = inner.first_element()
+    return True
+
+
+def _label_box(box: Element, label: str) -> None:
+    """Put a title before the first line of a box that does not say what it is."""
+    if label.lower() in _NOTES and not _begins_with(box, label.lower()):
+        box.children.insert(0, Element("p", {"class": "admonition-title"}, box, [label]))
+
+
+def _begins_with(element: Element, word: str) -> bool:
+    """Whether it is the first that an element says, in small letters."""
+    said = ""
+    for text in element.texts():
+        said = (said + text).lstrip()
+        if len(said) >= len(word):
+            break
+    return said.lower().startswith(word)
 
 
 def _label_footnote(element: Element) -> None:

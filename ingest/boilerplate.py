@@ -5,9 +5,12 @@ text); none is for one site. In doubt an element stays.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from selectolax.lexbor import LexborNode
+
+from ingest.nesting import ids_above, outer
 
 __all__ = [
     "ANY_HEADING",
@@ -31,21 +34,21 @@ __all__ = [
 NEVER_CONTENT = (
     "script, style, template, noscript, noframes, noembed, nav, iframe, object, embed, canvas, "
     "input:not(li input[type=checkbox][disabled]), "
-    "select, textarea, dialog, [role=navigation], [role=search], [role=banner], [role=contentinfo], "
+    "select, textarea:not([class*=code]), dialog, [role=navigation], [role=search], [role=banner], [role=contentinfo], "
     "[role=dialog], [role=alertdialog], [role=menu], [role=menubar], [role=toolbar], [aria-hidden=true], "
     "[hidden]:not([role=tabpanel]):not([hidden=until-found]), form:not(:has(h1, h2, h3, p, pre)), "
-    "button:not(:is(h1, h2, h3, h4, h5, h6, summary) button), "
+    "button:not(:is(h1, h2, h3, h4, h5, h6, summary) button):not(:has(p, [class*=http-verb])), "
     "a.headerlink, a.anchorjs-link, a.hash-link, a.anchor-link, a.header-anchor, a.permalink, "
     "a.viewcode-link, a:has(> .viewcode-link), a.viewcode-back, a.src, a.srclink, .src > a.link, a.selflink, "
     "a.test-arrow, #toggle-all-docs, .rightside, a.sub-logo-container, a[rel~=prev], a[rel~=next], a[rel~=edit], "
-    ".sphinxsidebar, .sidebar:not(:has(.sidebar-title, .title)), .toctree-wrapper.compound.hidden, "
+    ".sphinxsidebar, .toctree-wrapper.compound.hidden, "
     ".breadcrumbs, .breadcrumb, .related, .prev-next-area, .ttc, .search-results, "
     "figcaption .sr-only, figcaption .visually-hidden, .onlyprint, .print-only, .visible-print, .d-none.d-print-block, "
     ".md-source-file, .md-content__button, .theme-doc-footer, .edit-this-page, .cookie-banner, .copybtn, "
     "a[class*=copy-], a[class*=copyb], "
-    "summary.hideme, div[class*=language-] > span.lang, "
+    "summary.hideme, summary > .expanded, div[class*=language-] > span.lang, "
     ".linenodiv, td.linenos, td.gutter, td.rouge-gutter, pre .linenos, pre .lineno, .lnt, pre .ln, "
-    ".fragment .lineno, code .boring, .line-numbers-rows, .line-numbers-wrapper"
+    ".fragment .lineno, code .boring, .line-numbers-rows, .line-numbers-wrapper, div.line-numbers:not(:has(pre, code))"
 )
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 ANY_HEADING = ", ".join(_HEADINGS)
@@ -61,7 +64,8 @@ _MENU_NAME = re.compile(r"(?:^|[-_ ])(?:nav\w*|menu\w*|\w*menu|sidebar)(?:$|[-_ 
 _INNER_FRAME_NAME = re.compile(
     r"(?:^|[-_ ])(?:breadcrumbs?|pagination|pager|prev-?next|next-?prev|edit-?(?:this-?)?page|feedback|cookies?|consent"
     r"|(?:version|language|lang)s?-?(?:switch(?:er)?|select(?:or)?|picker|menu)|on-?this-?page|skip-?(?:link|nav|to\w*)"
-    r"|share|social|newsletter|subscribe|sidebar|announcement|banner|nav(?:bar|igation|links?|list)?|footer|(?:page|local)-?toc"
+    r"|share|social|newsletter|subscribe|sidebar|announcement|banner|nav(?:bar|igation|links?|list)?"
+    r"|(?<!card-)(?<!panel-)(?<!quote-)(?<!table-)footer|(?:page|local)-?toc"
     r"|page-?actions|dropdown-?menu)(?:$|[-_ ])",
     re.IGNORECASE,
 )
@@ -72,7 +76,7 @@ _REST_TEXT = 120  # characters: what a header keeps beside its menus, a logo and
 # Links, and their share of the text, that make a block without a name a menu.
 _MENU_LINKS, _MENU_SHARE = 8, 0.8
 _LONG_TEXT = 4_000  # characters of text that no frame inside a container has, whatever it is called
-_LINE_NUMBERS = re.compile(r"\s*(?:\d{1,6}\s+)*\d{1,6}\s*")
+_DEEP_IN_BOX = 8  # elements between the first of two copies of an image and the box that holds both
 _PERMALINK = re.compile(r"^[\s¶#§🔗◆ⓘ\u200b\uf0c1]*$")
 _SWITCH = re.compile(
     r"\W*(?:(?:hide|show|collapse|expand|toggle|(?:un)?fold|open|close|more|less|details|all|top|up|copy|edit)\b\W*)*",
@@ -80,8 +84,11 @@ _SWITCH = re.compile(
 )
 _SEPARATOR = re.compile(r"\s*[·•|]\s*")
 _UPDATE_LINE = re.compile(
-    r"\W*(?:this )?(?:page )?(?:was )?last (?:updated|modified|changed|built)\b.*\d.*", re.IGNORECASE
+    r"\W*(?:this )?(?:page )?(?:was )?last (?:updated|modified|changed|built)\b.*\d.*"
+    r"|\W*(?:was|is|did you find) this (?:page |article |section |document )?(?:helpful|useful)\W*(?:yes\W*no\W*)?",
+    re.IGNORECASE,
 )
+_UNPRINTED = re.compile(r"(?:^|\s)(?:d-print-none|no-?print|print:hidden|hidden-print)(?:\s|$)")
 _SOURCE_WORDS = re.compile(
     r"\W*(?:(?:edit|improve|view|show|suggest)\b.{0,30}\b(?:page|source|edits?|github|gitlab|bitbucket|json)"
     r"|report (?:an? )?(?:bug|issue|problem)|edit)\W*",
@@ -93,8 +100,7 @@ _SOURCE_ADDRESS = re.compile(
 
 
 def drop_never_content(root: LexborNode, *, keep: bool = False) -> None:
-    """Remove what is no content on any page, buttons beside the text of a heading, and line numbers beside code; with
-    `keep` not `root`."""
+    """Remove what is no content on any page, and buttons beside the text of a heading; with `keep` not `root`."""
     # From the end, so that nothing is touched whose parent is gone already.
     for node in reversed(root.css(NEVER_CONTENT)):
         if node.tag not in ("html", "body") and not (keep and node.mem_id == root.mem_id):
@@ -102,7 +108,10 @@ def drop_never_content(root: LexborNode, *, keep: bool = False) -> None:
             if node.tag == "a" and before is not None and before.tag == "-text" and _SEPARATOR.fullmatch(before.text()):
                 before.decompose()
             node.decompose()
-    for heading in root.css(ANY_HEADING):
+    for node in reversed(outer(root.css(".sidebar"))):
+        if node.css_first(".sidebar-title, .title") is None and not (keep and node.mem_id == root.mem_id):
+            node.decompose()
+    for heading in outer(root.css(ANY_HEADING)):
         buttons = heading.css("button")
         if buttons and sum(map(text_length, buttons)) < text_length(heading):
             for button in reversed(buttons):
@@ -111,26 +120,6 @@ def drop_never_content(root: LexborNode, *, keep: bool = False) -> None:
         for link in reversed(heading.css("a[href='#']")):
             if _SWITCH.fullmatch(link.text(deep=True)):
                 link.decompose()
-    for cell in reversed(root.css("td:has(> pre):has(+ td pre)")):
-        if _numbers_lines(cell):
-            cell.decompose()
-
-
-def _numbers_lines(cell: LexborNode) -> bool:
-    """True for a cell that counts up the lines of the code in the next one."""
-    code = cell.next
-    while code is not None and not code.is_element_node:
-        code = code.next
-    block = code.css_first("pre") if code is not None else None
-    numbers = cell.css_first("pre")
-    if block is None or numbers is None:
-        return False
-    written = numbers.text(deep=True).rstrip()
-    counted = written.split() if _LINE_NUMBERS.fullmatch(written) else []
-    lines = written.count("\n")
-    if not counted or any(int(number) != int(counted[0]) + place for place, number in enumerate(counted)):
-        return False
-    return lines > 0 and abs(lines - block.text(deep=True).rstrip().count("\n")) <= 1
 
 
 def drop_permalinks(root: LexborNode) -> None:
@@ -160,7 +149,7 @@ def drop_permalinks(root: LexborNode) -> None:
 def drop_source_links(main: LexborNode) -> None:
     """Remove links to edit the page or to see its source, by their words and by where they lead; and labels of switches
     that show it."""
-    for node in reversed(main.css("a[href], label")):
+    for node in reversed(outer(main.css("a[href], label"))):
         words = node.text(deep=True)
         if len(words) < 80 and _SOURCE_WORDS.fullmatch(words.strip()):
             address = (node.attributes.get("href") or "").partition("#")[0]
@@ -169,24 +158,25 @@ def drop_source_links(main: LexborNode) -> None:
 
 
 def drop_update_line(main: LexborNode) -> None:
-    """Remove the line at the end that says when the page was last changed: it would make each build a change."""
+    """Remove the lines at the end that say when the page was last changed, which would make each build a change, and
+    that ask whether it was helpful."""
     for node in reversed(main.css("p, div, small, address")[-10:]):
         words = " ".join(node.text(deep=True).split())
         if len(words) < _REST_TEXT and _UPDATE_LINE.fullmatch(words):
             node.decompose()
-            return
 
 
 def drop_leading_links(main: LexborNode) -> None:
     """Remove lists of links that come before the first heading: a site's menu, in a table of one row too, or links into
     this page, that nothing names as such. On a page without headings, only one whose links all come again after it."""
     rest = text_length(main)
+    headed = ids_above(main.css(ANY_HEADING))
     found: list[LexborNode] = []
     level = main.child
     while level is not None:
         if level.tag in _HEADINGS:
             break
-        if level.css_first(ANY_HEADING) is not None:
+        if level.mem_id in headed:
             level = level.child
             continue
         text = text_length(level) if level.is_element_node else 0
@@ -199,18 +189,23 @@ def drop_leading_links(main: LexborNode) -> None:
             rest -= text
         level = level.next
     if level is None:
-        found = [node for place, node in enumerate(found) if _comes_again(node, found[place + 1 :])]
+        found = _that_come_again(found)
     elif rest <= _FRAME_TEXT:
         return
     for node in found:
         node.decompose()
 
 
-def _comes_again(menu: LexborNode, rest: Sequence[LexborNode]) -> bool:
-    """True where all links of a menu, but its logo, are among the rest's."""
-    links = [_link(link) for link in menu.css("a[href]")]
-    later = {_link(link) for node in rest for link in node.css("a[href]")}
-    return sum(link not in later for link in links) <= 1
+def _that_come_again(menus: Sequence[LexborNode]) -> list[LexborNode]:
+    """The menus all of whose links, but the logo, are among those of the menus after them."""
+    found: list[LexborNode] = []
+    later: set[tuple[str, str]] = set()
+    for menu in reversed(menus):
+        links = [_link(link) for link in menu.css("a[href]")]
+        if sum(link not in later for link in links) <= 1:
+            found.append(menu)
+        later.update(links)
+    return found
 
 
 def _link(node: LexborNode) -> tuple[str, str]:
@@ -241,18 +236,30 @@ def drop_heading_above(main: LexborNode) -> None:
 
 def thin_headers(main: LexborNode, title: str) -> None:
     """Take the menus out of `header` elements, and the h1 that is the name of the site: the end of the `title`."""
-    for header in reversed(main.css("header")):
-        rest = text_length(main) - text_length(header)
-        if rest < _FRAME_TEXT or header.css_first("pre") is not None:
+    headers = outer(main.css("header"))
+    whole = text_length(main) if headers else 0
+    for header in reversed(headers):
+        length = text_length(header)
+        if whole - length < _FRAME_TEXT or header.css_first("pre") is not None:
             continue
-        # The outermost first: what is around the menus of a menu is only their labels.
-        while (menu := next(filter(_is_menu, header.css("ul, ol")), None)) is not None:
-            menu.decompose()
+        _drop_menus(header)
         heading = header.css_first("h1")
         if heading is not None and is_site_name(heading, title):
             heading.decompose()
-        if header.css_first(ANY_HEADING) is None and text_length(header) < _REST_TEXT:
+        left = text_length(header)
+        if header.css_first(ANY_HEADING) is None and left < _REST_TEXT:
             header.decompose()
+            left = 0
+        whole -= length - left
+
+
+def _drop_menus(header: LexborNode) -> None:
+    """The outermost first: what is around the menus of a menu is only their labels."""
+    gone: set[int] = set()
+    for node in outer(header.css("ul, ol")):
+        if node.mem_id not in gone and _is_menu(node):
+            gone.update(inner.mem_id for inner in node.css("ul, ol"))
+            node.decompose()
 
 
 def _is_menu(node: LexborNode) -> bool:
@@ -268,29 +275,32 @@ def is_site_name(heading: LexborNode, title: str) -> bool:
 
 def drop_copies_of_images(main: LexborNode) -> None:
     """Of an image that comes twice in a row in one element without text, as for a light box, keep one."""
-    kept: LexborNode | None = None
-    for image in main.css("img[src]"):
-        if kept is not None and image.attributes.get("src") == kept.attributes.get("src") and _share_a_box(kept, image):
-            image.decompose()
-        else:
-            kept = image
+    images = main.css("img[src]")
+    copies = [
+        (first, second)
+        for first, second in pairwise(images)
+        if first.attributes.get("src") == second.attributes.get("src")
+    ]
+    boxes = {box.mem_id: box for _, second in copies for box in _nearest_around(second, 3)}
+    wordless = {box.mem_id for box in outer(boxes.values()) if not text_length(box)}
+    for first, second in reversed(copies):
+        around = {above.mem_id for above in _nearest_around(first, _DEEP_IN_BOX)}
+        if any(above.mem_id in around and above.mem_id in wordless for above in _nearest_around(second, 3)):
+            second.decompose()
 
 
-def _share_a_box(first: LexborNode, second: LexborNode) -> bool:
-    """True where an element without text is around both, at most three above the second."""
-    above = second.parent
-    for _ in range(3):
-        if above is None or text_length(above):
-            return False
-        if any(image.mem_id == first.mem_id for image in above.css("img")):
-            return True
+def _nearest_around(node: LexborNode, most: int) -> Iterator[LexborNode]:
+    above = node.parent
+    for _ in range(most):
+        if above is None:
+            return
+        yield above
         above = above.parent
-    return False
 
 
 def drop_empty_boxes(main: LexborNode, linked: frozenset[str]) -> None:
     """Remove `div`s with an id and nothing else, which a script would fill, unless their id is in `linked`."""
-    for node in reversed(main.css("div[id]")):
+    for node in reversed(outer(main.css("div[id]"))):
         empty = not text_length(node) and node.css_first("img, svg, a[id], a[name]") is None
         if empty and node.attributes.get("id") not in linked:
             node.decompose()
@@ -298,11 +308,12 @@ def drop_empty_boxes(main: LexborNode, linked: frozenset[str]) -> None:
 
 def drop_small_frames(main: LexborNode) -> None:
     """Remove what inside the content is named like a part of the frame and is short or mostly links."""
-    for node in reversed(main.css("div, ul, ol, p, section, aside, footer")):
-        if node.mem_id == main.mem_id:
+    for node in reversed(outer(filter(_is_small_frame, main.css("div, ul, ol, p, section, aside, footer")))):
+        named = _is_named_as_frame(node)
+        if node.mem_id == main.mem_id or _is_quoted(node):
             continue
-        named = node.tag == "footer" or _INNER_FRAME_NAME.search(_CAMEL.sub("-", names_of(node)))
-        if not (named or node.tag == "aside") or _is_quoted(node):
+        if _is_unprinted(node) and text_length(node) < _FRAME_TEXT and node.css_first("h1, pre, table, dl") is None:
+            node.decompose()
             continue
         if node.css_first(
             "h1, h2, pre, dl, table th, blockquote, [class*=admonition], .footnote, .title, .sidebar-title"
@@ -315,6 +326,18 @@ def drop_small_frames(main: LexborNode) -> None:
             node.decompose()
 
 
+def _is_small_frame(node: LexborNode) -> bool:
+    return node.tag == "aside" or _is_named_as_frame(node) or _is_unprinted(node)
+
+
+def _is_unprinted(node: LexborNode) -> bool:
+    return _UNPRINTED.search(node.attributes.get("class") or "") is not None
+
+
+def _is_named_as_frame(node: LexborNode) -> bool:
+    return node.tag == "footer" or _INNER_FRAME_NAME.search(_CAMEL.sub("-", names_of(node))) is not None
+
+
 def _is_quoted(node: LexborNode) -> bool:
     parent = node.parent
     return node.tag == "footer" and parent is not None and parent.tag in ("blockquote", "figure")
@@ -324,9 +347,11 @@ def drop_frame(body: LexborNode) -> None:
     """Remove what is named like a menu, a header or a footer and holds links or little text, but no heading (a menu: no
     large one); and what is left around it where that is next to nothing."""
     thinned: set[int] = set()
-    for node in reversed(body.css("header, footer, aside, div, ul, ol, table, section, p")):
+    nodes = body.css("header, footer, aside, div, ul, ol, table, section, p")
+    frames = {node.mem_id for node in outer(filter(_is_frame, nodes))}
+    for node in reversed(nodes):
         parent = node.parent
-        named = node.tag in ("header", "footer", "aside") or _FRAME_NAME.search(names_of(node))
+        named = node.mem_id in frames
         if not named and node.mem_id not in thinned:
             continue
         if node.css_first("h1, h2, pre, p.title, .sidebar-title") is not None:
@@ -339,6 +364,10 @@ def drop_frame(body: LexborNode) -> None:
             node.decompose()
             if parent is not None and parent.mem_id != body.mem_id:
                 thinned.add(parent.mem_id)
+
+
+def _is_frame(node: LexborNode) -> bool:
+    return node.tag in ("header", "footer", "aside") or _FRAME_NAME.search(names_of(node)) is not None
 
 
 def text_length(node: LexborNode) -> int:

@@ -13,6 +13,7 @@ _LINE_ELEMENTS = "br, div, p, li, tr, svg"  # what makes lines, or none
 _NEAR = 8  # elements around a block of code that may tell its language
 
 _LANGUAGE = re.compile(r"^(?:language|lang|highlight(?:-source)?|src|brush)[-:]\s*([\w+#.-]+?);?$")
+_HIGHLIGHTER = re.compile(r"highlight(?:$|-)|syntaxhighlighter$")
 _ATTRIBUTES = ("data-lang", "data-language", "data-enlighter-language")
 # Class names that say what the code is in and nothing else, as rustdoc and highlight.js write them.
 _LANGUAGES = frozenset(
@@ -26,7 +27,9 @@ _LANGUAGES = frozenset(
     }
 )
 _BRUSH = re.compile(r"\bbrush:\s*")  # SyntaxHighlighter writes a blank
-_BARE_LANGUAGE = frozenset({"sourceCode", "src", "hljs"})  # beside these, any other class is the language
+_BARE_LANGUAGE = frozenset(
+    {"sourceCode", "src", "hljs", "syntaxhighlighter"}
+)  # beside these, any other class is the language
 _NO_LANGUAGE = frozenset(
     {
         "default",
@@ -40,8 +43,9 @@ _NO_LANGUAGE = frozenset(
         "nohighlight",
         "code",
         "undefined",
+        "myst-ansi",
         # Of pandoc, Prism and others: how a block is shown.
-        *("numbersource", "numberlines", "lineanchors", "line-numbers", "linenums", "prettyprint", "wrap"),
+        *("numbersource", "numberlines", "lineanchors", "line-numbers", "linenums", "prettyprint", "wrap", "nogutter"),
     }
 )
 _SAME_LANGUAGE = MappingProxyType(
@@ -73,14 +77,20 @@ def read_code(node: LexborNode, attrs: dict[str, str]) -> list[Child]:
 
 
 def read_fragment(node: LexborNode, attrs: dict[str, str]) -> list[Child] | None:
-    """Doxygen's code: a `div` of lines. None for any other `div`."""
-    if "fragment" not in attrs.get("class", "").split() or not _has_lines(node):
+    """Doxygen's code, a `div` of lines, and SyntaxHighlighter's, whose lines are numbered. None for any other `div`."""
+    if "fragment" in attrs.get("class", "").split():
+        return [Element("pre", {}, None, [code_text(node)])] if any(map(_is_line, node.iter())) else None
+    first = next(node.iter(), None)
+    if first is None or not _is_line(first, "number") or not all(_is_line(line, "number") for line in node.iter()):
         return None
-    return [Element("pre", {}, None, [code_text(node)])]
+    lines = (line.text(deep=True).replace("\u00a0", " ").rstrip() for line in node.iter())
+    return [Element("pre", {}, None, ["\n".join(lines)])]
 
 
-def _has_lines(node: LexborNode) -> bool:
-    return any("line" in (child.attributes.get("class") or "").split() for child in node.iter() if child.tag == "div")
+def _is_line(node: LexborNode, beside: str = "") -> bool:
+    """True for a `div` of the class `line`, and of one more that begins so."""
+    names = (node.attributes.get("class") or "").split() if node.tag == "div" else []
+    return "line" in names and any(name.startswith(beside) for name in names)
 
 
 def code_text(node: LexborNode) -> str:
@@ -130,7 +140,7 @@ def _wrappers(pre: Element) -> list[Element]:
     while above is not None and len(parents) < _NEAR:
         parents.append(above)
         above = above.parent
-    return parents[:2] + [parent for parent in parents[2:] if "highlight" in parent.classes]
+    return parents[:2] + [parent for parent in parents[2:] if any(map(_HIGHLIGHTER.match, parent.classes))]
 
 
 def code_span(code: str) -> str:

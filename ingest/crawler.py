@@ -22,7 +22,7 @@ from ingest.given import Given, read_given
 from ingest.lanes import Lanes
 from ingest.ledger import MemoryLedger, PageLedger
 from ingest.llms_txt import is_llms_txt
-from ingest.models import CrawledPage, Fetcher, Outcome, SkippedPage
+from ingest.models import CrawledPage, Fetcher, FetchResponse, Outcome, SkippedPage
 from ingest.pace import Politeness
 from ingest.rendering import Renderer
 from ingest.scope import Scope
@@ -55,6 +55,7 @@ class Settings:
     selectors: Selectors | None = None
     revisit: Revisit = "all"
     render: Render = "auto"
+    heard: Callable[[FetchResponse], None] | None = None
 
     def __post_init__(self) -> None:
         if self.concurrency < 1:
@@ -94,6 +95,7 @@ async def crawl(
     executor: Executor | None = None,
     content_selector: str | None = None,
     remove_selector: str | None = None,
+    heard: Callable[[FetchResponse], None] | None = None,
 ) -> AsyncGenerator[CrawledPage | SkippedPage, None]:
     """Crawl a site and yield every in-scope address that was taken up, as a page or as what became of it.
 
@@ -111,6 +113,7 @@ async def crawl(
     `content_selector` and `remove_selector` are CSS: what of each page is its content, and what is not.
     `render` runs the scripts of pages in a browser: "auto" of those that are empty without, where the extra
     `syncline[render]` and a Chromium are there; "always" of all, and BrowserMissing where they are not.
+    `heard` is given the answer to each visit, as it was fetched, before it is read.
     Raises BadInput for arguments that are wrong as typed, before anything is sent, and StartRefused where the
     start URL cannot be crawled.
     """
@@ -118,7 +121,7 @@ async def crawl(
         raise BadInput(f"limit is {limit}; it must be at least 1")
     selectors = Selectors(content_selector, remove_selector).check()
     settings = Settings(
-        concurrency, robots, discover, prefer, politeness, session, fetcher, executor, selectors, revisit, render
+        concurrency, robots, discover, prefer, politeness, session, fetcher, executor, selectors, revisit, render, heard
     )
     if max_depth == 0:  # nothing that a list names would be taken
         settings = replace(settings, discover="links")
@@ -164,16 +167,7 @@ async def open_crawl(
         client = HttpFetcher(concurrency=settings.concurrency, policy=await policy_for(start))
     try:
         session = None if given.fetcher is not None else settings.session or Session.from_environment()
-        visitor = Visitor(
-            client if session is None else SessionFetcher(client, session, start),
-            robots="ignore" if given.fetcher is not None else settings.robots,
-            prefer=settings.prefer,
-            concurrency=settings.concurrency,
-            politeness=settings.politeness,
-            executor=settings.executor,
-            selectors=settings.selectors,
-            force=settings.revisit == "force",
-        )
+        visitor = _visitor(client if session is None else SessionFetcher(client, session, start), settings, given)
         if program is not None:
             renderer = _renderer(program, visitor, settings, origin(start) if session is not None else None)
             visitor.render_with(renderer)
@@ -229,6 +223,20 @@ async def stream(
             yield SkippedPage(trap.url, Outcome.SKIPPED, f"{trap.reason}; {trap.left_out:,} links were left out")
     finally:
         await lanes.aclose()
+
+
+def _visitor(fetcher: Fetcher, settings: Settings, given: Given) -> Visitor:
+    return Visitor(
+        fetcher,
+        robots="ignore" if given.fetcher is not None else settings.robots,
+        prefer=settings.prefer,
+        concurrency=settings.concurrency,
+        politeness=settings.politeness,
+        executor=settings.executor,
+        selectors=settings.selectors,
+        force=settings.revisit == "force",
+        heard=settings.heard,
+    )
 
 
 def _browser(settings: Settings, given: Given) -> Path | None:

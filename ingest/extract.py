@@ -25,6 +25,8 @@ from ingest.boilerplate import (
 from ingest.contents import drop_contents
 from ingest.errors import BadInput
 from ingest.formulas import keep_sources
+from ingest.line_numbers import drop_line_numbers
+from ingest.nesting import ids_above, outer
 from ingest.tabs import label_panels
 
 __all__ = ["Selectors", "main_node"]
@@ -98,8 +100,9 @@ def main_node(
         return chosen
     linked = frozenset((node.attributes.get("href") or "")[1:] for node in tree.css("a[href^='#']"))
     drop_never_content(body)
+    drop_line_numbers(body)
     drop_permalinks(body)
-    chosen = _with_title(_choose(tree, body), title)
+    chosen = _with_title(body, _choose(tree, body), title)
     thin_headers(chosen, title)
     _promote_title(tree, chosen, title)
     drop_contents(chosen, url)
@@ -117,28 +120,28 @@ def main_node(
 
 def _selected(tree: LexborHTMLParser, body: LexborNode, selector: str) -> LexborNode | None:
     """One element that holds copies of those that match, each with what is around it taken away."""
-    found = body.css(selector)
-    chosen = {node.mem_id for node in found}
+    found = outer(body.css(selector), 1)
     holder = tree.create_node("div")
     for node in found:
-        above = node.parent
-        while above is not None and above.mem_id not in chosen:
-            above = above.parent
-        if above is None:
-            drop_never_content(node, keep=True)
-            drop_permalinks(node)
-            holder.insert_child(node)
+        drop_never_content(node, keep=True)
+        drop_line_numbers(node)
+        drop_permalinks(node)
+        holder.insert_child(node)
     return holder if found else None
 
 
-def _with_title(main: LexborNode, title: str) -> LexborNode:
+def _with_title(body: LexborNode, main: LexborNode, title: str) -> LexborNode:
     """`main`, or the nearest element around it that has the page's h1 too, where that adds next to nothing else."""
-    most = _TITLE_TEXT + (1 + _TITLE_SHARE) * text_length(main)
-    node: LexborNode | None = main
+    heading = main.css_first("h1")
+    if heading is not None:
+        return main
+    headed = ids_above(body.css("h1"))
+    node = main.parent
     while node is not None and node.tag != "html":
-        heading = node.css_first("h1")
-        if heading is not None:
-            wanted = text_length(node) <= most and not is_site_name(heading, title)
+        if node.mem_id in headed:
+            heading = node.css_first("h1")
+            most = _TITLE_TEXT + (1 + _TITLE_SHARE) * text_length(main)
+            wanted = text_length(node) <= most and heading is not None and not is_site_name(heading, title)
             return node if wanted else main
         node = node.parent
     return main
@@ -165,7 +168,7 @@ def _choose(tree: LexborHTMLParser, body: LexborNode) -> LexborNode:
     """The first container that holds a fair part of the page's text: a teaser is not the content."""
     whole = text_length(body)
     for selector in MAIN_SELECTORS:
-        nodes = tree.css(selector)
+        nodes = outer(tree.css(selector))
         if not nodes:
             continue
         node = max(nodes, key=lambda node: len(node.text(deep=True)))

@@ -11,10 +11,11 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from ingest.code_blocks import code_span, fence
 from ingest.elements import Child, Element, Tree
+from ingest.nesting import outer
 
 __all__ = ["formula", "keep_sources", "prepare_formulas", "read_formula"]
 
-_CLASSES = frozenset({"math", "arithmatex"})
+_CLASSES = frozenset({"math", "arithmatex", "stemblock"})
 _PICTURES = frozenset({"math", "mwe-math-fallback-image-inline", "mwe-math-fallback-image-display"})
 _DELIMITED = re.compile(r"\\\((.*)\\\)|(\\\[)(.*)\\\]|(\$\$)(.*)\$\$", re.DOTALL)
 _TEX = re.compile(r"[\\^_{}]")
@@ -55,9 +56,7 @@ def prepare_formulas(tree: Tree) -> None:
         is_block = around is not None and around.name == "div" and "math" in around.classes
         if source and (is_block or not _PICTURES.isdisjoint(image.classes)):
             image.name, image.children = "formula", [rf"\[{source}\]" if is_block else rf"\({source}\)"]
-    for element in tree.named("math", "span", "div"):
-        if "mat" not in element.attrs.get("class", "") or _CLASSES.isdisjoint(element.classes):
-            continue
+    for element in outer(filter(_is_marked, tree.named("math", "span", "div")), key=id):
         number = element.first_element()
         aside = number if number is not None and "eqno" in number.classes else None
         source = element.get_text().removeprefix(aside.get_text() if aside is not None else "").strip()
@@ -65,6 +64,11 @@ def prepare_formulas(tree: Tree) -> None:
             inner = Element("formula", {}, element, [source])
             element.name = "span"
             element.children = [inner] if aside is None else [aside, inner]
+
+
+def _is_marked(element: Element) -> bool:
+    written = element.attrs.get("class", "")
+    return ("mat" in written or "stem" in written) and not _CLASSES.isdisjoint(element.classes)
 
 
 def formula(source: str, *, inline: bool) -> str:

@@ -8,6 +8,7 @@ import re
 from selectolax.lexbor import LexborNode
 
 from ingest.models import Kept
+from ingest.nesting import outer
 
 __all__ = ["count_text", "kept_of_html", "kept_of_markdown", "written_blocks"]
 
@@ -36,7 +37,7 @@ def kept_of_html(markdown: str, text: int, content: LexborNode | None, page: Lex
     """
     if content is None:
         return Kept(text=text)
-    code = sum(1 for block in (page or content).css(_CODE) if block.text(deep=True).strip())
+    code = sum(1 for block in outer((page or content).css(_CODE)) if block.text(deep=True).strip())
     tables = sum(map(_is_data, content.css("table:not(:has(table))")))
     kept_code, kept_tables = written_blocks(markdown)
     return Kept(

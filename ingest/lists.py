@@ -3,15 +3,27 @@
 import re
 from types import MappingProxyType
 
+from ingest.anchors import MARK
 from ingest.elements import Child, Element, Tree
 
-__all__ = ["item_bullet", "prepare_lists"]
+__all__ = ["item_bullet", "labelled", "prepare_lists"]
 
 _LISTS = ("ul", "ol", "menu", "dir")
 _SIGNS = MappingProxyType({"ul": ("-", "*"), "ol": (".", ")")})
 _BULLET = "its bullet"  # the attribute of an item that holds what it begins with; a page's own has no blank
-_NUMBER = re.compile(r"\d{1,9}", re.ASCII)  # what CommonMark takes for an item's (section 5.2)
-_LARGEST = 999_999_999
+_LABEL = "its label"  # what an item's text begins with, where markdown has no such number
+_LARGEST = 999_999_999  # what CommonMark takes for an item's number (section 5.2)
+_START = re.compile(r"[ \t\n\f\r]*([-+]?\d{1,9})(?!\d)", re.ASCII)  # HTML standard, "rules for parsing integers"
+_STYLE = re.compile(
+    r"list-style(?:-type)?\s*:[^;]*?\b(?P<style>(?:lower|upper)-(?:alpha|latin|roman))\b", re.IGNORECASE
+)
+_TYPES = MappingProxyType({"a": "loweralpha", "A": "upperalpha", "i": "lowerroman", "I": "upperroman"})
+_COUNTED = frozenset(_TYPES.values())  # as docutils and AsciiDoctor name them in a class, too
+_BEGINS_BLOCK = re.compile(rf"(?:{MARK.pattern})*(?:#{{1,6}} |[-*+] |[>|]|\d{{1,9}}[.)] |```|~~~)")
+_ROMAN = (
+    *((1000, "m"), (900, "cm"), (500, "d"), (400, "cd"), (100, "c"), (90, "xc"), (50, "l"), (40, "xl"), (10, "x")),
+    *((9, "ix"), (5, "v"), (4, "iv"), (1, "i")),
+)
 _APART = frozenset({"li", "dd", "td", "th", "blockquote", "[document]"})
 
 
@@ -19,7 +31,8 @@ def prepare_lists(tree: Tree) -> None:
     """What is in a list beside its items is put into them or between them, and items without a list get one."""
     for element in tree.named(*_LISTS):
         if element.name in _LISTS:
-            element.name = "ol" if element.name == "ol" else "ul"
+            if element.name != "ol" or _label_items(element):
+                element.name = "ul"
             if any(isinstance(child, str) or child.name != "li" for child in element.children):
                 _keep_items_apart(element, tree)
     strays = {
@@ -93,20 +106,76 @@ def item_bullet(item: Element) -> str:
     return item.attrs[_BULLET]
 
 
+def labelled(item: Element, text: str) -> str:
+    """An item's text after the letters or the number that the page shows before it and markdown cannot."""
+    if _LABEL not in item.attrs:
+        return text
+    between = "\n\n" if _BEGINS_BLOCK.match(text) else " "
+    return f"{item.attrs[_LABEL]}{between}{text}"
+
+
 def _number(element: Element, sign: str) -> None:
     """Give every item its bullet, and the list its sign."""
     element.attrs[_BULLET] = sign
+    for item, number in _numbered(element):
+        item.attrs[_BULLET] = sign if element.name == "ul" else f"{number}{sign}"
+
+
+def _numbered(element: Element) -> list[tuple[Element, int]]:
+    """The items of a list, each with its number."""
     items = [child for child in element.elements() if child.name == "li"]
     step = -1 if "reversed" in element.attrs else 1
     number = _whole(element.attrs.get("start", ""), len(items) if step < 0 else 1)
+    found: list[tuple[Element, int]] = []
     for item in items:
         number = _whole(item.attrs.get("value", ""), number)
-        item.attrs[_BULLET] = sign if element.name == "ul" else f"{number}{sign}"
-        number = min(max(0, number + step), _LARGEST)
+        found.append((item, number))
+        number += step
+    return found
+
+
+def _label_items(element: Element) -> bool:
+    """Label the items of a list that counts in letters or in numbers that CommonMark has not (below 0, over nine
+    digits); False for any other."""
+    style = _style(element)
+    items = _numbered(element)
+    if not style and all(0 <= number <= _LARGEST for _, number in items):
+        return False
+    for item, number in items:
+        label = _counted(number, style)
+        # A number would begin a list inside the item.
+        item.attrs[_LABEL] = f"{label}\\." if label.isdigit() else f"{label}."
+    return True
+
+
+def _style(element: Element) -> str:
+    """What a list counts in: letters or Roman numerals, by its type, its style or its class; "" for numbers."""
+    written = _STYLE.search(element.attrs.get("style", ""))
+    if written is not None:
+        return written["style"].lower().replace("-", "").replace("latin", "alpha")
+    kind = _TYPES.get(element.attrs.get("type", "").strip())
+    return kind or next((name for name in element.classes if name in _COUNTED), "")
+
+
+def _counted(number: int, style: str) -> str:
+    """A number in letters (CSS Counter Styles, sections 3.1.4 and 6): after z comes aa, and 0 has none."""
+    letters = ""
+    if style.endswith("roman") and 0 < number < 4_000:
+        for value, sign in _ROMAN:
+            letters += sign * (number // value)
+            number %= value
+    elif style.endswith("alpha") and number > 0:
+        while number > 0:
+            number, place = divmod(number - 1, 26)
+            letters = chr(ord("a") + place) + letters
+    else:
+        return str(number)
+    return letters.upper() if style.startswith("upper") else letters
 
 
 def _whole(written: str, otherwise: int) -> int:
-    return int(written) if _NUMBER.fullmatch(written.strip()) else otherwise
+    match = _START.match(written)
+    return int(match[1]) if match is not None else otherwise
 
 
 def _list_before(element: Element) -> Element | None:

@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from ingest.nesting import outer
 from ingest.robots import robots_rules
 from ingest.urls import resolve
 
@@ -21,7 +22,8 @@ _TRAIL = (
     ".rustdoc-breadcrumbs, nav.md-path, .related, .navpath"
 )
 _PLAIN_TRAIL = frozenset({"related", "navpath"})  # of Sphinx and Doxygen: lists that hold more than the trail
-_STEP = "li:not([class*=aside]), a:not([class*=aside] a), [itemprop=name]"
+_STEP = "li:not([class*=aside]), a, [itemprop=name]"
+_BESIDE = "[class*=aside]"  # what is in a trail and no step
 _MODIFIED_METAS = frozenset(
     {
         "article:modified_time",
@@ -166,12 +168,13 @@ def _breadcrumb(tree: LexborHTMLParser, linked: Sequence[Mapping[str, object]]) 
         if facts.get("@type") == "BreadcrumbList" and isinstance(steps := facts.get("itemListElement"), list):
             names = [_step_name(step) for step in steps if isinstance(step, dict)]
             return tuple(name for name in names if name)
-    for trail in tree.css(_TRAIL):
+    for trail in outer(tree.css(_TRAIL)):
         plain = not _PLAIN_TRAIL.isdisjoint((trail.attributes.get("class") or "").split())
         steps = trail.css("li.nav-item, li.navelem" if plain else _STEP)
-        innermost = [step for step in steps if step.css_first("ul, ol") is None]
+        beside = {link.mem_id for box in outer(trail.css(_BESIDE), 1) for link in box.css("a")}
+        innermost = [step for step in outer(steps) if step.mem_id not in beside and step.css_first("ul, ol") is None]
         names = [_text(step).strip(" /›»>→:\u00a0") for step in innermost]
-        found = tuple(name for place, name in enumerate(names) if name and name not in names[:place])
+        found = tuple(dict.fromkeys(filter(None, names)))
         if found:
             return found
     return ()
@@ -187,7 +190,7 @@ def _modified(tree: LexborHTMLParser, facts: Mapping[str, str], linked: Sequence
     """When the page was last changed: its metas, its JSON-LD, then what its frame says."""
     said = [content for name, content in facts.items() if name in _MODIFIED_METAS]
     said += [str(one["dateModified"]) for one in linked if "dateModified" in one]
-    for place in tree.css(_UPDATED_PLACES):
+    for place in outer(tree.css(_UPDATED_PLACES)):
         times = [node.attributes.get("datetime") or "" for node in place.css("time[datetime]")]
         words = f"{place.attributes.get('class') or ''} {_text(place)[:2000]}"
         if re.search(r"updated|modified|changed", words, re.IGNORECASE):

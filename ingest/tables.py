@@ -3,6 +3,7 @@
 import re
 
 from ingest.elements import Child, Element, Tree
+from ingest.walk import BLOCKS
 
 __all__ = ["prepare_tables"]
 
@@ -11,6 +12,8 @@ _GROUPS = frozenset({"thead", "tbody", "tfoot"})
 _CELLS = ("td", "th")
 _WILD = frozenset({"table", "pre", "h1", "h2", "h3", "h4", "h5", "h6"})  # no cell of a markdown table holds these
 _LAYOUT = _WILD | {"ul", "ol", "dl", "blockquote"}  # nor, in a table without a header, these
+_BLOCKS = tuple(BLOCKS | {"br", "hr", "address", "details", "figure"})
+_CODE_CELL = re.compile(r"(?:^|[-_])code(?:$|[-_])", re.IGNORECASE)
 _LABEL = 30  # characters
 _MOST_EMPTY = 1_000  # cells for those that reach into the next rows, and four more for each cell of the table
 _COUNT = re.compile(r"\d{1,9}", re.ASCII)
@@ -38,6 +41,12 @@ def _prepare(table: Element) -> list[Child]:
     """The captions that are to come before the table."""
     own = _own_parts(table)
     rows = [part for part in own if part.name == "tr"]
+    lines = _lines_of_code(rows)
+    if lines:
+        inner = next((part for part in own if part.name == "code"), table)
+        table.name = "pre"
+        table.children = [Element("code", inner.attrs, table, ["\n".join(lines)])]
+        return []
     cells = [part for part in own if part.name in _CELLS]
     has_header = any(cell.name == "th" for cell in cells)
     # A box of two cells, the first of which is its label, is how AsciiDoc draws a note.
@@ -48,6 +57,8 @@ def _prepare(table: Element) -> list[Child]:
             cells[0].attrs["class"] = "admonition-title"
         elif has_header:
             _label_cells(rows)
+        elif not alone:
+            _join_cells(rows)
         for part in (table, *own):
             if part.name in _PARTS:
                 part.name = "div"
@@ -63,14 +74,42 @@ def _prepare(table: Element) -> list[Child]:
     return captions
 
 
+def _join_cells(rows: list[Element]) -> None:
+    """Make a paragraph of each row that holds nothing but words, as Doxygen's of a member: its type and its name."""
+    for row in rows:
+        cells = [cell for cell in row.elements() if cell.name in _CELLS]
+        if len(cells) > 1 and not any(cell.find(_BLOCKS) for cell in cells):
+            row.name, row.children = "p", []
+            for cell in cells:
+                cell.name = "span"
+                row.children += [cell] if cell.get_text()[-1:].isspace() else [cell, " "]
+
+
+def _lines_of_code(rows: list[Element]) -> list[str]:
+    """The lines of code that a table shows one in a row, in cells that are called code, beside cells that at most count
+    them; none for any other table."""
+    lines: list[str] = []
+    for row in rows:
+        *numbers, code = [cell for cell in row.elements() if cell.name in _CELLS] or [row]
+        text = code.get_text().strip("\r\n")
+        called = code.name == "td" and any(_CODE_CELL.search(name) for name in code.classes)
+        counted = all(not cell.get_text().strip() or cell.get_text().strip().isdigit() for cell in numbers)
+        if not called or not counted or "\n" in text:
+            return []
+        lines.append(text.replace("\u00a0", " ").rstrip())
+    return lines if len(lines) > 1 and any(lines) else []
+
+
 def _label_cells(rows: list[Element]) -> None:
     """Put the words of the header's cells before the blocks of the cells under them: a row is read by itself then.
 
     The header of a single column says nothing about one cell that it does not say about all.
     """
     header, *others = ([cell for cell in row.elements() if cell.name in _CELLS] for row in rows)
+    if not others or any(_holds_blocks(cell, has_header=True) for cell in header):
+        return
     labels = [" ".join(cell.get_text().split()) for cell in header]
-    if len(labels) < 2 or not all(labels) or not others or any(_holds_blocks(cell, has_header=True) for cell in header):
+    if len(labels) < 2 or not all(labels):
         return
     if any(cell.name != "th" for cell in header) or any(len(cells) != len(labels) for cells in others):
         return

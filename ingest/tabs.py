@@ -1,6 +1,10 @@
 """Tabs: each label is put before the panel it opens, so that a page without scripts tells them apart (pure)."""
 
+from collections.abc import Mapping, Sequence
+
 from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+from ingest.nesting import outer
 
 __all__ = ["label_panels"]
 
@@ -10,6 +14,7 @@ _LISTS = (
 )
 _ABOVE = 2  # elements around a list of tabs that its panels may be in
 _LONGEST = 80  # characters of a label
+_MOST_PANELS = 100
 _LABELS = "[role=tab], label"
 
 
@@ -22,16 +27,19 @@ def label_panels(tree: LexborHTMLParser) -> None:
         if words and panel is not None and panel.tag == "div":
             node.insert_before(_line(tree, words))
             node.decompose()
-    for tabs in reversed(tree.css(_LISTS)):
+    lists = outer(tree.css(_LISTS))
+    own = _own_panels(tree) if lists else {}
+    for tabs in reversed(lists):
+        if tabs.mem_id in own:  # an accordion: each label is before its panel
+            _show(own[tabs.mem_id])
+            continue
         named = tabs.css(_LABELS) or [node for node in tabs.iter() if node.is_element_node]
         labels = [" ".join(label.text(deep=True).split()) for label in named]
-        panels = _panels(tabs, len(labels))
+        panels = _panels(tabs, len(labels), own)
         if not panels or not all(0 < len(label) <= _LONGEST for label in labels):
             continue
+        _show(panels)
         for label, panel in zip(labels, panels, strict=True):
-            for attribute in ("hidden", "aria-hidden"):
-                if attribute in panel.attributes:
-                    del panel.attrs[attribute]
             line = _line(tree, label)
             first = panel.child
             if first is None:
@@ -55,13 +63,20 @@ def _element_after(node: LexborNode) -> LexborNode | None:
     return following
 
 
-def _panels(tabs: LexborNode, count: int) -> list[LexborNode]:
+def _show(panels: Sequence[LexborNode]) -> None:
+    for panel in panels:
+        for attribute in ("hidden", "aria-hidden"):
+            if attribute in panel.attributes:
+                del panel.attrs[attribute]
+
+
+def _panels(tabs: LexborNode, count: int, own: Mapping[int, Sequence[LexborNode]]) -> Sequence[LexborNode]:
     """The panels beside a list of tabs or what is around it, by their role, else the parts of the next element."""
     parent = tabs.parent if count > 1 else None
     for _ in range(_ABOVE):
         if parent is None:
             return []
-        marked = [node for node in parent.css("[role=tabpanel]") if _is_own(node, parent)]
+        marked = own.get(parent.mem_id)
         if marked:
             return marked if len(marked) == count else []
         parent = parent.parent
@@ -70,11 +85,17 @@ def _panels(tabs: LexborNode, count: int) -> list[LexborNode]:
     return parts if len(parts) == count else []
 
 
-def _is_own(panel: LexborNode, parent: LexborNode) -> bool:
-    """False for a panel of tabs inside a panel."""
-    above = panel.parent
-    while above is not None and above.mem_id != parent.mem_id:
-        if above.attributes.get("role") == "tabpanel":
-            return False
-        above = above.parent
-    return True
+def _own_panels(tree: LexborHTMLParser) -> dict[int, list[LexborNode]]:
+    """By element, the panels inside it that are not in a panel inside it; at most so many that no tabs have as many."""
+    found: dict[int, list[LexborNode]] = {}
+    for panel in tree.css("[role=tabpanel]"):
+        above = panel.parent
+        while above is not None:
+            panels = found.setdefault(above.mem_id, [])
+            if len(panels) > _MOST_PANELS:  # and so it is with everything around it
+                break
+            panels.append(panel)
+            if above.attributes.get("role") == "tabpanel":
+                break
+            above = above.parent
+    return found

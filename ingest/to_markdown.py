@@ -19,8 +19,9 @@ from ingest.code_blocks import code_language, code_span, fence, read_code, read_
 from ingest.elements import Child, Element, Tree, next_content, read_tree
 from ingest.emphasis import BLANK_LINE, CODE, apart, beside, can_stand
 from ingest.formulas import formula, prepare_formulas, read_formula
-from ingest.lists import item_bullet, prepare_lists
+from ingest.lists import item_bullet, labelled, prepare_lists
 from ingest.models import Anchor
+from ingest.nesting import outer
 from ingest.tables import prepare_tables
 from ingest.urls import is_local
 from ingest.walk import Tags, walk
@@ -84,7 +85,8 @@ def to_markdown(node: LexborNode, url: str, rules: "type[MarkdownRules] | None" 
 
 def _drawing(node: LexborNode, attrs: dict[str, str]) -> str:
     """The words of a drawing."""
-    words = " ".join(label.text(deep=True, separator=" ") for label in node.css("text, foreignObject"))
+    labels = outer(node.css("text, foreignObject"), 1)
+    words = " ".join(label.text(deep=True, separator=" ") for label in labels)
     return f" {' '.join(words.split())} "
 
 
@@ -281,6 +283,7 @@ class MarkdownRules(MarkdownConverter):
         text = settle_marks(text.strip())
         if not text:
             return "\n"
+        text = labelled(el, text)
         bullet = item_bullet(el) + " "
         first, *others = text.split("\n")
         indent = "\n" + " " * len(bullet)

@@ -78,7 +78,7 @@ class Visitor:
 
     `fetcher` is how everything else of the crawl asks the site, too: in turn, and again where that helps. With
     `force`, no page is asked for by its validators, and each is taken as changed. `extractor` is the version of the
-    extraction.
+    extraction. `heard` is given the answer to each visit before it is read.
     `concurrency` is the most requests at once to one host where `politeness` is not given.
     """
 
@@ -93,6 +93,7 @@ class Visitor:
         concurrency: int = 8,
         politeness: Politeness | None = None,
         executor: Executor | None = None,
+        heard: Callable[[FetchResponse], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -107,6 +108,7 @@ class Visitor:
         self._accept = {"Accept": MARKDOWN_ACCEPT} if prefer == "markdown" else {}
         self._selectors = selectors or Selectors()
         self._force = force
+        self._heard = heard
         self.extractor = EXTRACTOR + self._selectors.version + ("-markdown" if prefer == "markdown" else "")
         self.copies: Mapping[str, str] = {}
         """Markdown copies of pages that the site lists, by the identity of the page."""
@@ -135,6 +137,8 @@ class Visitor:
         try:
             response = self._kept.pop(known.url, None) or await self._fetch_spelling(known)
             facts = VisitFacts(time.time(), response.seconds, len(response.body))
+            if self._heard is not None:
+                self._heard(response)
             visit = await self._judge(known, response)
         except FetchError as error:
             facts = facts if facts.at is not None else VisitFacts(time.time(), error.seconds)

@@ -1,15 +1,15 @@
-"""`syncline chunks`: one page as the chunks that a crawl would store of it, with their sizes."""
+"""`syncline chunks`: one page as the chunks that a crawl would store of it, or as another strategy cuts it."""
 
 from collections.abc import Mapping, Sequence
 from statistics import median
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from chunking import Chunk, MDocument
+from chunking import ENCODINGS, STRATEGIES, Chunk
+from syncs.cli.cutting import chunk_options, kind_for, read_document
 from syncs.cli.options import Debug, Json
 from syncs.cli.output import print_json, run, show
-from syncs.cli.reading import PageOrFile, read_page
 from syncs.cli.scope_options import ContentSelector, Prefer, RemoveSelector, Render, Robots
 from syncs.crawl import SiteCrawlIn
 
@@ -20,7 +20,10 @@ _TARGET_SIZE = SiteCrawlIn.model_fields["target_size"].default
 
 
 def chunks(
-    url: PageOrFile,
+    url: Annotated[
+        str, typer.Argument(help="The page's URL, or an HTML, markdown, JSON or text file.", show_default=False)
+    ],
+    strategy: Annotated[str, typer.Option(help=f"How it is cut: {', '.join(STRATEGIES)}.")] = "markdown",
     max_size: Annotated[int, typer.Option(min=64, help="Hard cap of a chunk, in tokens.")] = _MAX_SIZE,
     target_size: Annotated[
         int | None,
@@ -30,7 +33,16 @@ def chunks(
             show_default=False,
         ),
     ] = None,
-    min_size: Annotated[int, typer.Option(min=0, help="A chunk below N tokens may grow over the target.")] = 0,
+    min_size: Annotated[
+        int | None, typer.Option(min=0, help="A chunk below N tokens may grow over the target.", show_default=False)
+    ] = None,
+    overlap: Annotated[
+        int | None,
+        typer.Option(min=0, help="Repeat at most N tokens of the chunk before. Default: none.", show_default=False),
+    ] = None,
+    encoding: Annotated[
+        str, typer.Option(help=f"What counts the tokens: one of tiktoken's; {' and '.join(ENCODINGS)} need no network.")
+    ] = "cl100k_base",
     no_breadcrumb: Annotated[
         bool, typer.Option("--no-breadcrumb", help="Leave title and headings out of what is embedded and counted.")
     ] = False,
@@ -46,27 +58,30 @@ def chunks(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Print the chunks that a crawl would store of one page, with their sizes and places."""
+    """Print the chunks that a crawl would store of one page, with their sizes and places, or those of a strategy."""
 
     async def work() -> None:
-        options: dict[str, Any] = {
+        reading = {
+            "prefer": prefer,
+            "render": render,
+            "robots": robots,
+            "content_selector": content_selector,
+            "remove_selector": remove_selector,
+        }
+        typed = {
             "max_size": max_size,
-            "target_size": min(_TARGET_SIZE, max_size) if target_size is None else target_size,
+            "target_size": target_size,
             "min_size": min_size,
+            "overlap": overlap,
+            "encoding": encoding,
             "include_breadcrumb": not no_breadcrumb,
         }
-        MDocument.from_markdown("").chunk(**options)  # what is wrong with them is said before the page is fetched
-        page = await read_page(
-            url,
-            prefer=prefer,
-            render=render,
-            robots=robots,
-            content_selector=content_selector,
-            remove_selector=remove_selector,
-        )
-        found = MDocument.from_markdown(page.markdown, page.metadata, anchors=page.anchors).chunk(**options).get_docs()
+        kind = kind_for(strategy, url, reading)
+        options = chunk_options(strategy, kind, typed)
+        document = await read_document(url, kind, reading)
+        found = document.chunk(**options).get_docs()
         if json:
-            print_json(_document(page.url, page.metadata, options, found))
+            print_json(_document(document.source.metadata, options, found))
             return
         for chunk in found:
             show(_line(chunk), style="bold")
@@ -98,10 +113,10 @@ def _summary(found: Sequence[Chunk]) -> str:
 
 
 def _document(
-    url: str, metadata: Mapping[str, object], options: Mapping[str, object], found: Sequence[Chunk]
+    metadata: Mapping[str, object], options: Mapping[str, object], found: Sequence[Chunk]
 ) -> dict[str, object]:
     return {
-        "url": url,
+        "url": metadata["source_url"],
         "metadata": metadata,
         "options": options,
         "chunks": [

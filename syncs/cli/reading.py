@@ -1,5 +1,6 @@
 """`syncline scrape`, `map` and `explain`: look at a page or a site without storing anything."""
 
+from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import asdict
 from typing import Annotated, cast
@@ -69,8 +70,12 @@ async def read_page(
     robots: str,
     content_selector: str | None,
     remove_selector: str | None,
+    heard: Callable[[ingest.FetchResponse], None] | None = None,
 ) -> ingest.CrawledPage:
-    """One page, as a crawl that starts there would store it; where it would not, the command ends with the reason."""
+    """One page, as a crawl that starts there would store it; where it would not, the command ends with the reason.
+
+    `heard` is given what was fetched for it.
+    """
     pages = ingest.crawl(
         url,
         max_depth=0,
@@ -81,6 +86,7 @@ async def read_page(
         concurrency=1,
         content_selector=content_selector,
         remove_selector=remove_selector,
+        heard=heard,
     )
     reasons: list[str] = []
     async with aclosing(pages):

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from chunking import STRATEGIES, MDocument, TiktokenCounter
 from engine import MockEngine
 from syncs import Runtime
 from syncs.crawl import site_crawl
@@ -71,7 +72,15 @@ def test_the_text_is_the_markdown_or_what_is_embedded(in_process: Any, site: Any
 @pytest.mark.promise("K1")
 def test_the_cap_holds_and_the_target_is_no_more_than_it(in_process: Any, site: Any) -> None:
     document = in_process("chunks", f"{site.url}/docs/", "--max-size", "64", "--json").json
-    assert document["options"] == {"max_size": 64, "target_size": 64, "min_size": 0, "include_breadcrumb": True}
+    assert document["options"] == {
+        "strategy": "markdown",
+        "max_size": 64,
+        "target_size": 64,
+        "min_size": 0,
+        "overlap": 0,
+        "encoding": "cl100k_base",
+        "include_breadcrumb": True,
+    }
     assert max(chunk["tokens"] for chunk in document["chunks"]) <= 64
 
 
@@ -112,6 +121,107 @@ def test_sizes_that_cannot_be_kept_are_wrong_input_before_anything_is_fetched(
     ran = in_process("chunks", f"{site.url}/docs/", *words)
     assert (ran.code, site.requests) == (2, [])
     assert said in ran.err
+
+
+@pytest.mark.parametrize("strategy", [name for name in STRATEGIES if name != "json"])
+def test_every_strategy_that_reads_a_page_cuts_it_as_it_does_in_python(
+    in_process: Any, site: Any, strategy: str
+) -> None:
+    document = in_process("chunks", f"{site.url}/docs/", "--json", "--strategy", strategy).json
+    if strategy == "html":
+        source = MDocument.from_html(site.routes["/docs/"][2], document["metadata"])
+    else:
+        page = in_process("scrape", f"{site.url}/docs/", "--json").json
+        source = MDocument.from_markdown(
+            page["markdown"], page["metadata"], anchors=[tuple(anchor) for anchor in page["anchors"]]
+        )
+    options = document["options"]
+    assert options["strategy"] == strategy
+    assert options.get("target_size", 400) == 400
+    assert [chunk["text"] for chunk in document["chunks"]] == [
+        chunk.text for chunk in source.chunk(**options).get_docs()
+    ]
+    assert len(document["chunks"]) > 1
+
+
+def test_the_html_is_the_page_as_it_was_fetched(in_process: Any, site: Any, tmp_path: Path) -> None:
+    page = "<title>T</title><nav>A menu</nav><main><h1>T</h1><p>Some text.</main>"
+    site.routes["/docs/menu"] = (200, {"Content-Type": "text/html; charset=utf-16"}, page.encode("utf-16"))
+    (tmp_path / "menu.html").write_text(page)
+    for start in (f"{site.url}/docs/menu", str(tmp_path / "menu.html")):
+        assert "A menu" not in in_process("chunks", start).out
+        ran = in_process("chunks", start, "--strategy", "html", "--sizes")
+        assert ran.out.splitlines()[-1].startswith("2 chunks")
+        assert "A menu" in in_process("chunks", start, "--strategy", "html").out
+
+
+def test_an_overlap_and_an_encoding_are_passed_on(in_process: Any, site: Any) -> None:
+    def parts(*words: str) -> list[dict[str, Any]]:
+        chunks: list[dict[str, Any]] = in_process(
+            "chunks", f"{site.url}/docs/", "--json", "--strategy", "sentence", "--target-size", "64", *words
+        ).json["chunks"]
+        return chunks
+
+    repeated = parts("--overlap", "20")
+    assert sum(chunk["tokens"] for chunk in repeated) > sum(chunk["tokens"] for chunk in parts())
+    assert repeated[2]["text"].count("It is told at length.") > parts()[2]["text"].count("It is told at length.")
+    other = parts("--encoding", "o200k_base")
+    counted = [TiktokenCounter("o200k_base").count(chunk["embed_text"]) for chunk in other]
+    assert [chunk["tokens"] for chunk in other] == counted
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "strategy", "told"),
+    [
+        ("a.json", '{"a": {"b": 1}}', "json", '{"a": {"b": 1}}'),
+        ("a.json", '{"a": {"b": 1}}', "token", '{"a": {"b": 1}}'),
+        ("a.tex", "\\section{A}\nText.", "latex", "\\section{A}\nText."),
+        ("a.txt", "# no heading", "markdown", "# no heading"),
+    ],
+)
+def test_json_latex_and_text_are_read_as_what_they_are(
+    in_process: Any, tmp_path: Path, name: str, text: str, strategy: str, told: str
+) -> None:
+    (tmp_path / name).write_text(text)
+    (chunk,) = in_process("chunks", str(tmp_path / name), "--strategy", strategy, "--json").json["chunks"]
+    assert (chunk["text"], chunk["headings"]) == (told, [])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--strategy", "sentences"), "did you mean 'sentence'"),
+        (("--strategy", "json"), "The json strategy reads json, not a page: use --strategy markdown, recursive"),
+        (("--strategy", "html", "--overlap", "9"), "html strategy does not take --overlap: leave it out, or use"),
+        (
+            ("--strategy", "latex", "--min-size", "9"),
+            "does not take --min-size: leave it out, or use --strategy markdown.",
+        ),
+        (("--strategy", "html", "--content-selector", "p"), "as it was fetched, without --content-selector"),
+        (("--overlap", "5000"), "overlap is 5000"),
+        (("--encoding", "cl100k"), "did you mean 'cl100k_base'"),
+    ],
+)
+def test_what_a_strategy_does_not_take_is_wrong_input_before_anything_is_fetched(
+    in_process: Any, site: Any, words: tuple[str, ...], said: str
+) -> None:
+    ran = in_process("chunks", f"{site.url}/docs/", *words)
+    assert (ran.code, site.requests) == (2, [])
+    assert said in ran.err
+
+
+def test_what_a_strategy_does_not_read_is_named_with_a_remedy(in_process: Any, site: Any, tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text("{")
+    ran = in_process("chunks", str(tmp_path / "a.json"))
+    assert (ran.code, ran.error) == (
+        2,
+        "The markdown strategy reads markdown and text, not a json file: use --strategy recursive, token or json.",
+    )
+    ran = in_process("chunks", str(tmp_path / "a.json"), "--strategy", "json")
+    assert (ran.code, "The text is no JSON" in ran.error) == (1, True)
+    site.routes["/docs/plain"] = (200, {"Content-Type": "text/markdown"}, "# Plain\n\nSome text.")
+    ran = in_process("chunks", f"{site.url}/docs/plain", "--strategy", "html")
+    assert (ran.code, "is text/markdown, not HTML: use --strategy markdown" in ran.error) == (1, True)
 
 
 def test_a_page_that_would_not_be_stored_has_no_chunks(in_process: Any, site: Any, tmp_path: Path) -> None:

@@ -276,6 +276,15 @@ def test_tabs_inside_tabs_keep_their_own_labels() -> None:
     assert "**Linux**\n\n**A**\n\na\n\n**B**\n\nb\n\n**Mac**\n\nm" in markdown_of(f"<div>{outer}</div>")
 
 
+def test_an_accordion_keeps_its_folded_panels_under_their_labels() -> None:
+    parts = "".join(
+        f"<div><h4 role=tab>{label}</h4><div role=tabpanel {folded}>{text}</div></div>"
+        for label, text, folded in (("Linux", "apt", ""), ("Mac", "brew", "hidden"), ("BSD", "pkg", "aria-hidden=true"))
+    )
+    accordion = f"<div role=tablist>{parts}</div>"
+    assert "#### Linux\n\napt\n\n#### Mac\n\nbrew\n\n#### BSD\n\npkg" in markdown_of(f"<div>{accordion}</div>")
+
+
 def test_what_stands_before_panels_that_take_turns_is_no_list_of_labels_where_it_is_long() -> None:
     slides = "<div><div aria-hidden=false>one</div><div aria-hidden=true>two</div></div>"
     markdown = markdown_of(f"<div><div>{'Long words. ' * 9}</div><pre>code</pre></div>{slides}")

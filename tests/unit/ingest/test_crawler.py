@@ -469,3 +469,17 @@ def test_a_stored_page_that_became_empty_is_quarantined_and_its_last_good_versio
     found = run_stored(ledger, {"": page("start", "a"), "a": answer(200, "<div id=app></div>", etag='"new"')})
     assert told(found) == [":unchanged", "a:quarantined"]
     assert ledger.rows[BASE + "a"] == before
+
+
+def test_what_was_fetched_is_heard_before_the_page_that_is_read_from_it() -> None:
+    heard: list[FetchResponse] = []
+    found = run(
+        {
+            "": page("start", "a"),
+            "a": page("a"),
+        },
+        heard=heard.append,
+    )
+    assert told(found) == ["", "a"]
+    assert [one.url for one in heard] == [BASE, f"{BASE}a"]
+    assert heard[0].body == page("start", "a").encode()

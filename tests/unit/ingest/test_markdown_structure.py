@@ -141,12 +141,37 @@ def test_items_without_a_list_get_one() -> None:
         ("<ol><li>a<li value=9>b<li>c</ol>", "1. a\n9. b\n10. c"),
         ("<ol reversed><li>a<li>b</ol>", "2. a\n1. b"),
         ("<ol reversed start=5><li>a<li>b</ol>", "5. a\n4. b"),
-        ("<ol start=x><li value=-3>a<li>b</ol>", "1. a\n2. b"),
-        ("<ol start=999999999><li>a<li>b</ol>", "999999999. a\n999999999. b"),
+        ("<ol start=3x><li>a<li value=' 7 '>b</ol>", "3. a\n7. b"),
+        ("<ol start=x><li value=-1>a<li>b<li>c</ol>", "- -1. a\n- 0\\. b\n- 1\\. c"),
+        ("<ol reversed start=0><li>a<li>b</ol>", "- 0\\. a\n- -1. b"),
+        ("<ol start=999999999><li>a<li>b</ol>", "- 999999999\\. a\n- 1000000000\\. b"),
         ("<menu><li>a</menu>", "- a"),
     ],
 )
 def test_items_have_the_numbers_of_the_page(html: str, text: str) -> None:
+    assert markdown(html) == text
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("<ol type=a><li>a<li value=5>b</ol>", "- a. a\n- e. b"),
+        ("<ol type=A start=26><li>a<li>b</ol>", "- Z. a\n- AA. b"),
+        ("<ol type=i start=4><li>a<li>b</ol>", "- iv. a\n- v. b"),
+        ("<ol type=I start=1999><li>a</ol>", "- MCMXCIX. a"),
+        ("<ol type=a start=0><li>a<li>b</ol>", "- 0\\. a\n- a. b"),
+        ("<ol type=1><li>a</ol>", "1. a"),
+        ("<ol class='lowerroman simple'><li><p>a</p><li><p>b</p></ol>", "- i. a\n- ii. b"),
+        ("<ol style='margin:0; list-style-type: upper-latin'><li>a</ol>", "- A. a"),
+        ("<ol><li>a<ol type=a><li>b</ol></ol>", "1. a\n   - a. b"),
+        (
+            "<ol type=a><li><pre>x</pre><li><ul><li>y</ul><li># z</ol>",
+            "- a.\n\n  ```\n  x\n  ```\n- b.\n\n  - y\n- c. \\# z",
+        ),
+        ("<ul><li>a</ul><ol type=a><li>b</ol>", "- a\n\n* a. b"),
+    ],
+)
+def test_letters_and_roman_numerals_are_the_first_word_of_an_item(html: str, text: str) -> None:
     assert markdown(html) == text
 
 
@@ -331,6 +356,9 @@ def test_markdown_of_real_pages_is_read_as_the_text_of_the_pages(part: str, syst
         shown = rendered(to_markdown(node, f"https://x.org/{path.name}")[0])
         for unseen in reversed(node.css("svg title, svg desc, svg style, .backrefs")):
             unseen.decompose()
+        for listed in node.css("ol[type=a]"):
+            for place, item in enumerate(item for item in listed.iter() if item.tag == "li" and item.child is not None):
+                item.child.insert_before(chr(ord("a") + place))
         headings = [found for found in node.css("h1, h2, h3, h4, h5, h6") if letters(found.text(deep=True))]
         assert letters(shown.text(deep=True)) == letters(node.text(deep=True)), path
         assert len(shown.css("h1, h2, h3, h4, h5, h6")) == len(headings), path

@@ -225,7 +225,7 @@ def test_a_table_that_arranges_blocks_becomes_the_blocks() -> None:
     assert markdown("<table><tr><td><p>a</p><p>b</p></td><td>c</td></tr></table>") == "a\n\nb\n\nc"
 
 
-@pytest.mark.parametrize("number", ["²", "-1", "9" * 5000, "x"])
+@pytest.mark.parametrize("number", ["²", "-", "9" * 5000, "x"])
 def test_numbers_that_are_none_do_no_harm(number: str) -> None:
     html = f'<ol start="{number}"><li>a</li></ol><table><tr><th colspan="{number}">b</th></tr></table>'
     assert markdown(html) == "1. a\n\n| b |\n| --- |"
@@ -269,6 +269,8 @@ def test_powers_keep_their_sign_and_drawings_their_words() -> None:
     )
     svg = "<svg><title>icon</title><text>CREATE</text><text>INDEX</text></svg>"
     assert markdown(f"<p>Syntax:</p>{svg}<p>x</p>") == "Syntax:\n\nCREATE INDEX\n\nx"
+    labels = "<svg><foreignObject><div><svg><text>once</text></svg></div></foreignObject></svg>"
+    assert markdown(f"<p>Flow: {labels}</p>") == "Flow: once"
 
 
 # --- escapes --------------------------------------------------------------------------------------
@@ -408,3 +410,25 @@ def test_headings_in_the_line_of_a_folded_block_stay_headings() -> None:
 
 def test_a_link_without_words_leaves_nothing() -> None:
     assert markdown("<p>a<a href='print.html'><i></i></a> b</p>") == "a b"
+
+
+@pytest.mark.parametrize(
+    ("box", "shown"),
+    [
+        ('<div class="warning"><p>Mind it.</p></div>', "**Warning**\n\nMind it."),
+        ('<div class="note"><p>Note: mind it.</p></div>', "Note: mind it."),
+        ('<div class="warning"><p><b>Mind</b> it.</p></div>', "**Mind** it."),
+        (
+            '<div class="tip"><table><tr><td><img src="data:x" alt="Tip"></td><td>a</td></tr></table></div>',
+            "**Tip**\n\na",
+        ),
+        ('<div class="note custom-block"><p class="custom-block-title">Mind</p><p>a</p></div>', "**Mind**\n\na"),
+        ('<span class="warning">a</span><div class="tip">b</div>', "a\n\nb"),
+        (
+            '<blockquote class="blockquote-tag"><p class="blockquote-tag-title">Note</p><p>a</p></blockquote>',
+            "> **Note**\n>\n> a",
+        ),
+    ],
+)
+def test_a_box_that_only_its_colour_tells_is_titled_by_its_class(box: str, shown: str) -> None:
+    assert markdown(box) == shown
