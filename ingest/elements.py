@@ -189,6 +189,11 @@ class Tree:
         self._by_name.setdefault(name, []).append(element)
         return element
 
+    def rename(self, element: Element, name: str) -> None:
+        """Another name for an element, by which it is found as well."""
+        element.name = name
+        self._by_name.setdefault(name, []).append(element)
+
     def release(self) -> None:
         """Let go of every element: each holds its parent, and only a search for such circles would free them."""
         for elements in self._by_name.values():

@@ -19,6 +19,7 @@ from ingest.code_blocks import code_language, code_span, fence, read_code, read_
 from ingest.elements import Child, Element, Tree, next_content, read_tree
 from ingest.emphasis import BLANK_LINE, CODE, apart, beside, can_stand
 from ingest.formulas import formula, prepare_formulas, read_formula
+from ingest.grids import prepare_grids
 from ingest.lists import item_bullet, labelled, prepare_lists
 from ingest.models import Anchor
 from ingest.nesting import outer
@@ -127,6 +128,7 @@ class MarkdownRules(MarkdownConverter):
     def convert_tree(self, tree: Tree) -> str:
         """The text of a tree, once its blocks, numbers and tables are what markdownify's rules expect."""
         prepare_formulas(tree)
+        prepare_grids(tree)
         prepare_blocks(tree)
         prepare_lists(tree)
         prepare_tables(tree)

@@ -1,8 +1,8 @@
 """Markup of documentation generators that is easily lost, written by hand as they write it: `tests/data/markup`.
 
 Beside each page is its markdown, which was read beside it: no text is missing or there twice, and code has its language
-and no buttons or numbers. What is not good yet is there as it is: JSON that Redoc lays out as lists is no code,
-Javadoc's tables of `div`s are paragraphs, and YARD's "show all" is left.
+and no buttons or numbers. What is not good yet is there as it is: JSON that Redoc lays out as lists is no code, and
+YARD's "show all" is left.
 """
 
 from pathlib import Path

@@ -212,6 +212,31 @@ def test_a_table_without_a_header_takes_its_first_row() -> None:
     )
 
 
+def test_a_grid_of_columns_is_a_table() -> None:
+    cells = "".join(
+        f"<div class='{head}{column} even-row-color'>{text}</div>"
+        for head, column, text in (
+            ("table-header ", "col-first", "Type"), ("table-header ", "col-last", "Field"),
+            ("", "col-first", "<code>int</code>"), ("", "col-last", "<div class=block>How\nmany.</div>"),
+            ("", "col-constructor-name", "<code>byte</code>"), ("", "col-last", "<a id=buf></a>The buffer."),
+        )
+    )  # fmt: skip
+    html = f"<h2>Fields</h2><div class='summary-table two-column-summary'>{cells}</div><p>t</p>"
+    assert markdown(html) == (
+        "## Fields\n\n| Type | Field |\n| --- | --- |\n| `int` | How many. |\n| `byte` | The buffer. |\n\nt"
+    )
+    assert [anchor[1] for anchor in anchors(html)] == ["buf"]
+
+
+def test_a_table_by_roles_is_a_table() -> None:
+    head = (
+        "<div role=rowgroup><div role=row><span role=columnheader>A</span><span role=columnheader>B</span></div></div>"
+    )
+    body = "<div role=rowgroup><div role=row><div role=cell>1</div><div role=cell>2</div></div></div>"
+    assert markdown(f"<div role=table>{head}{body}</div>") == "| A | B |\n| --- | --- |\n| 1 | 2 |"
+    assert markdown("<div role=grid><p>No row in it.</p></div>") == "No row in it."
+
+
 def test_the_header_of_a_single_column_of_blocks_is_said_once() -> None:
     cells = "".join(f"<tr><td><p>{name}()</p><p>Does it.</p><pre>{name}</pre></td></tr>" for name in ("one", "two"))
     made = markdown(f"<table><thead><tr><th>Function</th></tr></thead><tbody>{cells}</tbody></table>")
