@@ -212,11 +212,15 @@ def _link(node: LexborNode) -> tuple[str, str]:
     return (node.attributes.get("href") or "", " ".join(node.text(deep=True).split()))
 
 
-def drop_heading_above(main: LexborNode) -> None:
-    """Remove a first heading that is a link to another page and has the page's own, of its level or above, right after
-    it: it names the part of the site that the page is in."""
+def drop_heading_above(main: LexborNode, title: str) -> None:
+    """Remove a first heading that names the site, as the end of the `title` does, above another h1; and one that is a
+    link to another page and has the page's own, of its level or above, right after it: it names the part of the site
+    that the page is in."""
     heading = main.css_first(ANY_HEADING)
     if heading is None:
+        return
+    if heading.tag == "h1" and len(main.css("h1")) > 1 and is_site_name(heading, title):
+        heading.decompose()
         return
     parent = heading.parent
     link = parent if parent is not None and parent.tag == "a" else heading.css_first("a[href]")

@@ -109,7 +109,7 @@ def main_node(
     drop_source_links(chosen)
     drop_update_line(chosen)
     drop_leading_links(chosen)
-    drop_heading_above(chosen)
+    drop_heading_above(chosen, title)
     if chosen.tag == "body":
         drop_frame(body)
     drop_small_frames(chosen)

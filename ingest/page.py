@@ -17,7 +17,7 @@ from ingest.to_markdown import MarkdownRules, to_markdown
 
 __all__ = ["EXTRACTOR", "content_hash", "html_to_markdown", "is_html", "is_page", "read_page"]
 
-EXTRACTOR = "4"
+EXTRACTOR = "5"
 """Version of what becomes of a page. Another one makes the next crawl read every page again."""
 
 _HTML = frozenset({"text/html", "application/xhtml+xml"})

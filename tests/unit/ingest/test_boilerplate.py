@@ -122,6 +122,20 @@ def test_the_name_of_the_site_above_the_content_is_not_the_page_s_heading() -> N
     assert page.title == "Types"
 
 
+def test_the_name_of_the_site_in_a_frame_of_any_shape_is_not_the_page_s_heading() -> None:
+    links = "<div class=nav><a href=a>previous</a> | <a href=b>next</a></div>"
+    frame = f"<div id=hd><h1><a href='../'>The Site 1.2</a></h1>{links}</div>"
+    main = f"<div class=document>{frame}<div><h1 id=types>Types</h1>{PROSE * 3}</div></div>"
+    page = html_to_markdown(f"<title>Types — The Site 1.2</title>{main}", URL)
+    assert page.markdown.startswith("# Types\n\nThe words")
+    assert page.title == "Types"
+
+
+def test_the_name_of_the_site_stays_the_heading_of_a_page_that_has_no_other() -> None:
+    page = html_to_markdown(f"<title>Start - The Site</title><main><h1>The Site</h1><h2>News</h2>{PROSE}</main>", URL)
+    assert page.markdown.startswith("# The Site\n\n## News")
+
+
 def test_a_title_that_is_no_heading_becomes_one() -> None:
     page = html_to_markdown(
         f"<title>Site: Widget guide</title><main><div class=title>Widget guide</div>{PROSE}</main>", URL
