@@ -84,7 +84,10 @@ _SWITCH = re.compile(
 )
 _SEPARATOR = re.compile(r"\s*[·•|]\s*")
 _UPDATE_LINE = re.compile(
-    r"\W*(?:this )?(?:page )?(?:was )?last (?:updated|modified|changed|built)\b.*\d.*"
+    r"\W*(?:this )?(?:page |document )?(?:was )?(?:date of )?last "
+    r"(?:updated?|modified|changed?|built|edited|revised|reviewed|modification|revision)\b.*\d.*"
+    r"|\W*(?:this )?(?:page |document )?(?:was )?(?:updated|modified|edited|revised|generated)(?: on| by| at|:) "
+    r".*\d{4}\b.*"
     r"|\W*(?:was|is|did you find) this (?:page |article |section |document )?(?:helpful|useful)\W*(?:yes\W*no\W*)?",
     re.IGNORECASE,
 )

@@ -39,7 +39,7 @@ _MODIFIED_METAS = frozenset(
     }
 )
 _UPDATED = re.compile(
-    r"(?:last|page) (?:updated|modified|changed|edited|reviewed)[^\d]{0,30}?"
+    r"(?:last|page) (?:updated?|modified|changed?|edited|reviewed)[^\d]{0,30}?"
     r"(\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?)?|[A-Z][a-z]{2,8} \d{1,2}, \d{4}|\d{1,2} [A-Z][a-z]{2,8} \d{4})",
     re.IGNORECASE,
 )

@@ -79,6 +79,7 @@ def test_the_breadcrumb_is_read_from_what_names_it(html: str, expected: tuple[st
         ('<script type="application/ld+json">{"dateModified": "2026-03-01"}</script>', "2026-03-01"),
         ("<footer>Last updated on <time datetime='2026-03-01'>March</time></footer>", "2026-03-01"),
         ("<div class='footer'>Last updated on Mar 01, 2026.</div>", "2026-03-01"),
+        ("<h3>Last update:</h3><p>Mar 1, 2026</p>", "2026-03-01"),
         ("<div id=footer>Last updated 2026-03-01 12:30:00 UTC</div>", "2026-03-01T12:30:00"),
         ("<p>Text.</p><p>This page last modified on 2026-03-01</p>", "2026-03-01"),
         ("<p>Posted on <time datetime='2026-03-01'>March</time></p>", ""),
