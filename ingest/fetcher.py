@@ -220,21 +220,24 @@ async def follow(
     request: FetchRequest,
     *,
     admit: Callable[[str], Awaitable[str | None]] | None = None,
+    forward: Callable[[FetchResponse], str | None] | None = None,
     max_redirects: int = 10,
 ) -> tuple[FetchResponse, list[Hop]]:
     """Fetch and follow redirects: the last answer, and the addresses that redirected on the way to it.
 
-    `admit` is asked about each target before it is fetched and gives the reason to refuse it, or None. A
-    refusal, a loop, more than `max_redirects` and a target that is not http or https are `FetchError`s of
-    kind `redirects`. A redirect without a Location is the last answer. Validators go to the first address
-    only, credentials to its origin only.
+    `forward` says where an answer leads that is no redirect, or None. `admit` is asked about each target before
+    it is fetched and gives the reason to refuse it, or None. A refusal, a loop, more than `max_redirects` and a
+    target that is not http or https are `FetchError`s of kind `redirects`. A redirect without a Location is the
+    last answer. Validators go to the first address only, credentials to its origin only.
     """
     hops: list[Hop] = []
     seen = {urls.parse(request.url) or request.url}
     while True:
         response = await fetcher.fetch(request)
-        location = response.headers.get("location")
-        if response.status not in _REDIRECTS or location is None:
+        location = response.headers.get("location") if response.status in _REDIRECTS else None
+        if location is None and forward is not None:
+            location = forward(response)
+        if location is None:
             return response, hops
         hops.append(Hop(response.url, response.status))
         target = urls.resolve(response.url, location)

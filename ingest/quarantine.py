@@ -162,7 +162,7 @@ def login_redirect(source: str, target: str, status: int) -> bool:
     """True where a redirect leads to a login instead of the page, and not to a page about logins.
 
     The last part of the target's path, or its host, is named like a login, that of the source is not, and the
-    redirect carries the way back; or it is for now (302, 303, 307) and leads out of the source's folder.
+    redirect carries the way back; or it is for now (not 301 or 308) and leads out of the source's folder.
     """
     there, here = urlsplit(target), urlsplit(source)
     last = there.path.rstrip("/").rpartition("/")[2]
@@ -173,7 +173,7 @@ def login_redirect(source: str, target: str, status: int) -> bool:
         return host or bool(_LOGIN_PART.fullmatch(last) or _MAYBE_LOGIN_PART.fullmatch(last))
     folder = here.path.rpartition("/")[0] + "/"
     inside = there.netloc == here.netloc and folder != "/" and there.path.startswith(folder)
-    return status in (302, 303, 307) and not inside and (host or bool(_LOGIN_PART.fullmatch(last)))
+    return status not in (301, 308) and not inside and (host or bool(_LOGIN_PART.fullmatch(last)))
 
 
 def looks_missing(page: MarkdownPage) -> bool:

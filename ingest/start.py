@@ -8,6 +8,7 @@ from ingest.charset import decode_text, media_type
 from ingest.discovery import Lists, Source
 from ingest.errors import FetchError, StartRefused
 from ingest.fetcher import follow
+from ingest.forwarding import forward_target
 from ingest.llms_txt import names_list, read_llms_txt
 from ingest.models import FetchRequest, FetchResponse
 from ingest.page import is_page
@@ -74,7 +75,7 @@ async def open_start(visitor: Visitor, lists: Lists) -> Opened:
     listish = start.partition("?")[0].lower().endswith(_LIST_NAMES)
     request = FetchRequest(start, {"Accept": SITEMAP_ACCEPT} if listish else {})
     try:
-        response, hops = await follow(visitor.fetcher, request, admit=refusal)
+        response, hops = await follow(visitor.fetcher, request, admit=refusal, forward=forward_target)
     except FetchError as error:
         advice = "" if error.kind == "redirects" else ". Check the URL and that the server is up"
         raise StartRefused(f"{error}{advice}.") from error

@@ -11,6 +11,7 @@ from ingest.answers import REDIRECTS, canonical_header, phrase, redirect_target
 from ingest.charset import media_type
 from ingest.errors import FetchError
 from ingest.extract import Selectors
+from ingest.forwarding import forward, forward_target
 from ingest.ledger import KnownPage
 from ingest.markdown_page import MARKDOWN_ACCEPT, declared_copy, is_markdown
 from ingest.missing import MissingPages, Probe
@@ -217,7 +218,7 @@ class Visitor:
         if not (await self.robots.check(address)).allowed:
             return None
         response = await self.fetcher.fetch(FetchRequest(address))
-        target = redirect_target(response)
+        target = redirect_target(response) or forward_target(response)
         if target is not None:
             return Probe("", target)
         kind = response.headers.get("content-type", "")
@@ -242,6 +243,9 @@ class Visitor:
             )
         if status in REDIRECTS:
             return _redirected(known, response)
+        onward = forward(response)
+        if onward is not None:
+            return _sent_on(known, response, onward.target, gone=onward.at_once)
         if status in _GONE:
             return Visit(known, outcome=Outcome.SKIPPED, reason=phrase(status), gone=True)
         if not 200 <= status < 300:
@@ -323,10 +327,15 @@ def _redirected(known: KnownPage, response: FetchResponse) -> Visit:
     target = redirect_target(response)
     if target is None:
         return Visit(known, outcome=Outcome.SKIPPED, reason=f"{response.status} without a usable Location")
+    return _sent_on(known, response, target, gone=response.status in _PERMANENT)
+
+
+def _sent_on(known: KnownPage, response: FetchResponse, target: str, *, gone: bool) -> Visit:
+    """The target of a redirect, unless it is a login; `gone` if it redirects for good."""
     if login_redirect(response.url, target, response.status):
         reason = f"redirects to a login instead of the page: {target.partition('?')[0]}"
         return Visit(known, outcome=Outcome.QUARANTINED, reason=reason)
-    return Visit(known, redirect=target, gone=response.status in _PERMANENT)
+    return Visit(known, redirect=target, gone=gone)
 
 
 def _refused(known: KnownPage, response: FetchResponse) -> Visit:

@@ -43,6 +43,11 @@ def moved(target: str, status: int = 302) -> Reply:
     return Reply(b"", status, (("Location", target),))
 
 
+def sent_on(target: str, text: str = "") -> Reply:
+    head = f"<meta http-equiv=refresh content='0; url={target}'>"
+    return page(text, head=head) if text else Reply(head, headers=(("Content-Type", HTML),))
+
+
 def encoded(how: str, body: bytes) -> Reply:
     return Reply(body, headers=(("Content-Type", HTML), ("Content-Encoding", how)))
 
@@ -195,6 +200,25 @@ REDIRECTS = (
         "stored",
         {"old-place": moved("new-place", 301), "new-place": page("the new place")},
         linked=("old-place",),
+    ),
+    Behaviour(
+        "redirect",
+        "a page that says only where to go on",
+        "moved-here",
+        "stored",
+        {"moved-away": sent_on("moved-here"), "moved-here": page("moved here")},
+        linked=("moved-away",),
+    ),
+    Behaviour(
+        "redirect", "a page that loads itself anew", "reloads", "stored", {"reloads": sent_on("reloads", "words")}
+    ),
+    Behaviour(
+        "redirect",
+        "two pages that send to each other",
+        "sends-b",
+        "skipped: in a circle",
+        {"sends-a": sent_on("sends-b"), "sends-b": sent_on("sends-a")},
+        linked=("sends-a",),
     ),
     Behaviour("redirect", "300 with a body", "many", "failed: 300 Multiple Choices", {"many": Reply("<p>a</p>", 300)}),
 )

@@ -307,7 +307,7 @@ RULES = (
         "links",
         "meta refresh to an internal port",
         "refresh",
-        "stored",
+        "skipped: is another host",
         {"refresh": page("refresh", head="<meta http-equiv=refresh content='0; url=http://127.0.0.1:{canary}/'>")},
     ),
 )

@@ -285,6 +285,7 @@ def test_wrong_input_is_told_before_any_request(start: str, options: dict[str, A
         ({"": answer(500)}, ["answers 500", "try again later"]),
         ({"": answer(content_type="application/pdf")}, ["is application/pdf, not a page"]),
         ({"": answer(301, location="https://y.org/docs/")}, ["start from https://y.org/docs/"]),
+        ({"": answer(body="<meta http-equiv=refresh content='0; url=https://y.org/'>")}, ["start from https://y.org/"]),
         ({"": answer(301, location="/a"), OUTSIDE: answer(302, location=BASE)}, ["in a circle"]),
         ({"": answer(301, location="/a"), OUTSIDE: answer(404)}, [f"redirected to {OUTSIDE}", "404"]),
         ({"": FetchError(BASE, "refused", "the host refused the connection")}, ["refused", "server is up"]),
@@ -320,6 +321,26 @@ def test_a_start_that_redirects_on_its_host_moves_the_scope_there() -> None:
     fetcher = site(pages)
     assert told(run(fetcher)) == ["en/", "en/a"]
     assert [asked.url for asked in fetcher.requests].count(BASE + "en/") == 1
+
+
+@pytest.mark.promise("C2")
+def test_a_start_that_only_sends_on_is_a_redirect() -> None:
+    pages = {
+        "": "<meta http-equiv=refresh content='1; url=latest/'>Redirecting to <a href=latest/>latest</a>",
+        "latest/": page("latest", "a", "/docs/old/"),
+        "latest/a": page("a"),
+        "old/": page("old"),
+    }
+    fetcher = site(pages)
+    assert told(run(fetcher)) == ["latest/", "latest/a"]
+    assert [asked.url for asked in fetcher.requests].count(BASE + "latest/") == 1
+
+
+def test_a_page_that_only_sends_on_is_an_alias_of_where_it_leads() -> None:
+    pages = {"": page("start", "a"), "a": "<meta http-equiv=refresh content='0; url=b'>", "b": page("b")}
+    found = run(pages)
+    assert told(found) == ["", "a:duplicate", "b"]
+    assert reason(found, "a") == f"redirects to {BASE}b"
 
 
 @pytest.mark.promise("C2")

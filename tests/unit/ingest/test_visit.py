@@ -270,6 +270,21 @@ def test_a_redirect_is_handed_over_and_not_followed() -> None:
     assert fetcher.asked == 1
 
 
+@pytest.mark.parametrize(("seconds", "gone"), [(0, True), (2, False)])
+def test_a_document_that_only_sends_on_is_a_redirect_and_for_good_where_it_does_so_at_once(
+    seconds: int, gone: bool
+) -> None:
+    html = f"<meta http-equiv=refresh content='{seconds}; url=../b'><meta name=robots content=noindex>Moved."
+    found = visit(Answers(answer(200, HTML, html)), STORED)
+    assert (found.redirect, found.gone, found.outcome) == ("https://x.org/b", gone, None)
+
+
+def test_a_document_that_only_sends_to_a_login_is_quarantined() -> None:
+    found = visit(Answers(answer(200, HTML, "<meta http-equiv=refresh content='0; url=/login?next=/docs/a'>")))
+    assert found.outcome is Outcome.QUARANTINED
+    assert "redirects to a login" in found.reason
+
+
 @pytest.mark.promise("C5")
 def test_a_redirect_to_another_spelling_of_the_same_page_is_followed_at_once() -> None:
     written = "https://x.org/docs/%7Ea"
