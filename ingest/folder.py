@@ -24,12 +24,12 @@ MAX_FILE_BYTES = 32 * 1024 * 1024
 """The cap on the size of a file, in bytes: that of a page over HTTP."""
 
 _HTML = ("text/html", (".html", ".htm", ".xhtml"))
-_MARKDOWN = ("text/markdown", (".md", ".markdown", ".mdown"))
+_MARKDOWN = ("text/markdown", (".md", ".markdown", ".mdown", ".mdx"))
 _TYPES = MappingProxyType(
     {suffix: kind for kind, suffixes in (_HTML, _MARKDOWN, ("text/plain", (".txt",))) for suffix in suffixes}
 )
 _PAGE_SUFFIXES = frozenset(_HTML[1] + _MARKDOWN[1])
-_INDEXES = ("index.html", "index.htm", "index.xhtml", "index.md", "README.md")
+_INDEXES = ("index.html", "index.htm", "index.xhtml", "index.md", "index.mdx", "README.md")
 # What has a meaning in an address, or is dropped from one: everything but this stands for itself.
 _ESCAPED = re.compile(rb"[\x00-\x20%?#\\\x7f-\xff]")
 

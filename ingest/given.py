@@ -123,5 +123,8 @@ def _read_lines(path: Path, text: str) -> Sequence[Listed]:
             try:
                 found.setdefault(check_url(written))
             except BadInput as error:
-                raise BadInput(f"{path}, line {number}: {error}") from error
+                raise BadInput(
+                    f"{path} is no HTML or markdown file, and as a list of addresses it is wrong in line {number}: "
+                    f"{error}"
+                ) from error
     return [Listed(address) for address in found]

@@ -25,6 +25,7 @@ MARKDOWN_ACCEPT = "text/markdown, text/x-markdown;q=0.9, text/html;q=0.5, applic
 
 _TYPES = frozenset({"text/markdown", "text/x-markdown", "application/markdown", "application/x-markdown"})
 _NAME = re.compile(r"\.(?:md|markdown|mdown|mdx)$", re.IGNORECASE)
+_MDX = re.compile(r"\.mdx$", re.IGNORECASE)
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})(.*)")
 _HEADING = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*?))?(?:[ \t]+#+)?[ \t]*$")
 _GIVEN_ID = re.compile(r"[ \t]*\{:?[ \t]*#([^\s{}]+)[^{}]*\}[ \t]*$")
@@ -38,6 +39,10 @@ _MARKS = re.compile(r"!?\[([^\[\]]*)\]\([^()]*\)|[`*]")
 _FRONT_MATTER_CHARACTERS = 16_384
 _LONGEST_LINE = 2_000  # characters of a line that is looked at for a heading and ids
 _FRONT_MATTER = re.compile(r"---[ \t]*\n(.*?\n)?(?:---|\.\.\.)[ \t]*(?:\n|$)", re.DOTALL)
+# What begins a block of JavaScript in MDX (mdxjs.com, "ESM"); it ends with the paragraph.
+_MODULE = re.compile(
+    r"import\s*(?:[\"']|[^\"']*\bfrom\s*[\"'])|export\s+(?:const|let|var|function|default|async|class|[{*])"
+)
 _FACT = re.compile(r"^(title|description):[ \t]*(.+?)[ \t]*$", re.MULTILINE)
 
 
@@ -51,10 +56,13 @@ def read_markdown(text: str, url: str) -> MarkdownPage:
 
     The title is that of its front matter (YAML between `---`), which is taken off, else its first heading.
     Anchors are the ids that the document gives itself (`## Title {#id}`, `<a id="…"></a>`), which are taken off
-    too; none is made up from a heading, since how a site would spell it is not known.
+    too; none is made up from a heading, since how a site would spell it is not known. Of MDX, what it imports and
+    exports is taken off.
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n").strip()
     facts, text = _front_matter(text)
+    if _MDX.search(url.partition("?")[0]):
+        text = _without_modules(text)
     lines: list[str] = []
     anchors: list[Anchor] = []
     title, offset = facts.get("title", ""), 0
@@ -150,6 +158,19 @@ def _front_matter(text: str) -> tuple[dict[str, str], str]:
         return {}, text
     facts = {name: value.strip("\"'").strip() for name, value in _FACT.findall(match[1])}
     return facts, text[match.end() :].strip("\n")
+
+
+def _without_modules(text: str) -> str:
+    """MDX without its paragraphs of JavaScript."""
+    kept: list[str] = []
+    before, dropping = "", False
+    for line, in_code in _lines(text):
+        starts = not before.strip() and not in_code and _MODULE.match(line) is not None
+        dropping = starts or (dropping and bool(line.strip()))
+        if not dropping:
+            kept.append(line)
+        before = line
+    return "\n".join(kept).strip("\n")
 
 
 def _without_ids(line: str, heading: re.Match[str] | None, offset: int) -> tuple[str, list[Anchor]]:

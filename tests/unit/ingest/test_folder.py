@@ -166,6 +166,16 @@ def test_types_come_from_names(folder: Path) -> None:
     assert kinds["image.png"].body == b""
 
 
+def test_mdx_is_markdown(tmp_path: Path) -> None:
+    write(tmp_path / "index.mdx", "import A from 'a'\n\n# Page\n\nWords, and [more](more.mdx).")
+    write(tmp_path / "more.mdx", "# More\n\nOther words.")
+    assert [(found.url.rpartition("/")[2], found.title) for found in run(tmp_path)] == [
+        ("index.mdx", "Page"),
+        ("more.mdx", "More"),
+    ]
+    assert len(run(tmp_path / "index.mdx")) == 2
+
+
 @pytest.mark.parametrize("name", ["a b", "ä", "100%", "q?x#y", "(x)~!'", "tab\tline\n", "back\\slash"])
 def test_any_file_name_has_an_address_that_leads_back(tmp_path: Path, name: str) -> None:
     path = tmp_path / f"{name}.md"
@@ -208,7 +218,7 @@ def test_a_file_may_list_several_hosts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("https://x.org/\nnonsense\n", "line 2: nonsense has no scheme"),
+        ("https://x.org/\nnonsense\n", "urls.txt is no HTML or markdown file.* line 2: nonsense has no scheme"),
         ("https://x.org/\nfile:///etc/passwd\n", "line 2: .* only http and https"),
         ("", "lists no http or https address"),
         ("<html></html>", "lists no http or https address"),

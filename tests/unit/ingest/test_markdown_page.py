@@ -46,6 +46,16 @@ def test_front_matter_is_taken_off_and_a_line_at_the_top_is_not() -> None:
     assert read_markdown("---\n\nText\n\n---\n", URL).markdown == "---\n\nText\n\n---"
 
 
+def test_what_an_mdx_document_imports_and_exports_is_no_text_of_it() -> None:
+    text = (
+        "---\ntitle: T\n---\nimport A from '@a'\nimport {\n  B,\n} from 'b';\n\n# T\n\nexport const c = 1\n\n"
+        "import taxes are a text from here.\n\n<A>\n\nText\n\n</A>\n\n```js\n\nimport D from 'd'\n```\n"
+    )
+    kept = "# T\n\n\nimport taxes are a text from here.\n\n<A>\n\nText\n\n</A>\n\n```js\n\nimport D from 'd'\n```"
+    assert read_markdown(text, "https://x.org/a.mdx").markdown == kept
+    assert "import A" in read_markdown(text, "https://x.org/a.md").markdown
+
+
 def test_anchors_are_the_ids_that_the_document_gives_and_no_others() -> None:
     page = read_markdown('# A\n\n<a id="top"></a>\n## B `x` {#b .c}\n\n```\n## C {#c}\n```\n### D\n', URL)
     assert [(anchor.id, anchor.level, anchor.term) for anchor in page.anchors] == [("top", None, ""), ("b", 2, "B x")]
