@@ -187,6 +187,8 @@ async def _stream(crawl: _Crawl, executor: Executor | None) -> None:
     async with PageStore(crawl.engine, crawl.entity, asked, tally, executor) as store, aclosing(pages):
         async for page in pages:
             tally.take(page)
+            if page.visit.source == "start":
+                tally.began_at(page.url, ingest.site_url(asked.url))
             if isinstance(page, ingest.CrawledPage):
                 await store.add(page)
             ctx.progress(page.url, **tally.counters())

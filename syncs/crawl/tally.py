@@ -3,6 +3,7 @@
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
+from urllib.parse import urlsplit
 
 from engine import PageInput, SyncReport
 from engine.errors import CostCeiling
@@ -61,6 +62,15 @@ class Tally:
         self.transient = self.transient or page.transient
         if page.outcome in _LISTED:
             self._left_out.append(LeftOut(url=page.url, outcome=page.outcome.value, reason=page.reason))
+
+    def began_at(self, url: str, typed: str) -> None:
+        """Where the start leads into another folder than the one that was typed, say so: the scope is that one."""
+        paths = [urlsplit(address).path.rpartition("/")[0] for address in (url, typed)]
+        if paths[0] not in (paths[1], urlsplit(typed).path):
+            self.notes.append(
+                f"{typed} leads to {url}, so the scope is the folder of that page. A --path-regex or --include "
+                "(path_regex, include) takes in more of the host."
+            )
 
     def wrote(self, pages: Sequence[PageInput], report: SyncReport) -> None:
         """Count a committed swap of pages, the first that were taken and not yet written."""

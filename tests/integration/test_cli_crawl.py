@@ -98,6 +98,25 @@ def test_a_site_is_crawled_into_the_store_and_the_report_adds_up(
     assert contents(report["entity"]) == (pages, records)
 
 
+def test_a_start_that_leads_elsewhere_is_followed_and_named(
+    syncline, site_server, make_page, chain, database_url: str
+) -> None:
+    forward = '<meta http-equiv="refresh" content="0; url=docs/">'
+    site_server.routes = {
+        **chain(2),
+        "/": (200, {"Content-Type": "text/html"}, forward),
+        "/docs": (301, {"Location": "/docs/"}, b""),
+    }
+    start = f"{site_server.url}/"
+    report = syncline("crawl", start, "--json", "--db", database_url).json
+    assert report["pages"]["stored"] == 2
+    assert report["notes"] == [
+        f"{start} leads to {start}docs/, so the scope is the folder of that page. A --path-regex or --include "
+        "(path_regex, include) takes in more of the host."
+    ]
+    assert "notes" not in syncline("crawl", f"{start}docs", "--json", "--db", database_url).json
+
+
 def test_the_report_for_people_says_what_the_document_says(
     syncline, site_server, make_page, chain, database_url: str
 ) -> None:
