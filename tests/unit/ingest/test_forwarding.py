@@ -65,6 +65,36 @@ def test_an_example_in_a_text_is_no_element() -> None:
     assert told("<p>Write <code>&lt;meta http-equiv=refresh content=0;url=a&gt;</code>.</p>") is None
 
 
+@pytest.mark.parametrize(
+    "script",
+    [
+        "window.location.href = 'html/';",
+        'location = "html/"',
+        "document.location.replace('html/')",
+        "function go() { top.location.assign( 'html/' ) } go();",
+    ],
+)
+def test_a_script_that_goes_to_one_address_counts_where_there_is_nothing_else(script: str) -> None:
+    html = f"<html><head><script>{script}</script></head><body></body></html>"
+    assert told(html) == Forward("https://x.org/docs/html/", at_once=False)
+    assert told(html.replace("<body>", "<body>" + "<p>A sentence of the page. </p>" * 40)) is None
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<script>location = 'a/' + name</script>",
+        "<script>if (old) location = 'a/'; else location = 'b/';</script>",
+        "<script>var allocation = 'a/';</script>",
+        "<script>if (location.pathname == 'a/') go();</script>",
+        "<script src=app.js></script><script>location = 'a/';</script>",
+        "<script>location.hash = 'a/';</script>",
+    ],
+)
+def test_a_script_that_may_do_something_else_sends_nobody_anywhere(html: str) -> None:
+    assert told(html) is None
+
+
 @pytest.mark.parametrize(("status", "kind"), [(404, "text/html"), (200, "text/plain"), (200, "text/markdown")])
 def test_only_html_that_was_found_counts(status: int, kind: str) -> None:
     assert told(refresh("0; url=a"), status=status, kind=kind) is None
