@@ -1,7 +1,8 @@
 """How fast pages are written, beside a bare COPY BINARY of the same record, word and vector rows.
 
 Both write into tables of the same columns and indexes, a thousand records in a transaction, in the same database and in
-turns. What the store does besides is told apart: preparing rows (checking, cleaning, hashing, the words and their
+turns. The store writes records alone, and whole pages, whose own rows (markdown, anchors, links) a second COPY writes,
+too. What the store does besides is told apart: preparing rows (checking, cleaning, hashing, the words and their
 weights: processor time of the client), and looking for what is there already. Vectors are drawn beforehand, so that no
 embedder is measured. Beside them, where they are installed, the vector stores of LangChain (langchain-postgres) and
 LlamaIndex (llama-index-vector-stores-postgres) take the same texts, vectors and metadata, a thousand in a call.
@@ -38,11 +39,16 @@ from engine.bm25 import DIMENSIONS as PLACES
 from engine.bm25 import term_id
 from engine.embedded import server_status
 from engine.packing import pack_words
-from engine.pages import PageRows, page_rows, write_pages
+from engine.pages import PageRows, page_rows, write_pages, write_records
 from engine.records import ensure_entity, entity_key
 from engine.rows import Row, texts_of
 
-BARE = "bare COPY BINARY of ready rows"
+BARE = "bare COPY BINARY of records, words and vectors"
+BARE_PAGES = "the same, and of the pages' own rows"
+RECORDS = "the store, records, rows ready"
+PAGES = "the store, pages, rows ready"
+WHOLE = "the store, pages, whole (`swap_pages`)"
+SAME_ROWS = {RECORDS: BARE, PAGES: BARE_PAGES, WHOLE: BARE_PAGES}
 DIMENSIONS = 256
 RECORDS_A_PAGE = 10
 PAGES_A_CALL = 100
@@ -283,14 +289,22 @@ async def one_round(
         for batch in batches(pages):
             await engine.swap_pages(connection_id="b", name="whole", pages=batch)
 
+    async def alone() -> None:
+        for batch in rows:
+            await engine._embed(batch)
+            await engine._database.transact(partial(_write_alone, key=key, rows=batch))
+
+    await _empty(engine)
+    records_alone = await timed(alone, records, embedder.postmaster)
     await _empty(engine)
     ready = await timed(written, records, embedder.postmaster)
     await _empty(engine)
     return {
         BARE: bare,
-        "the same, and of the pages' own rows": with_pages,
-        "the store, rows ready": ready,
-        "the store, whole (`swap_pages`)": await timed(whole, records, embedder.postmaster),
+        BARE_PAGES: with_pages,
+        RECORDS: records_alone,
+        PAGES: ready,
+        WHOLE: await timed(whole, records, embedder.postmaster),
         "preparing rows alone": Rate(preparing, preparing),
     }
 
@@ -302,6 +316,10 @@ async def _empty(engine: PostgresEngine) -> None:
 
 async def _write(connection: Any, key: Any, items: Any) -> object:
     return await write_pages(connection, await ensure_entity(connection, key), items)
+
+
+async def _write_alone(connection: Any, key: Any, rows: Sequence[Row]) -> object:
+    return await write_records(connection, await ensure_entity(connection, key), rows)
 
 
 async def langchain(pages: Sequence[PageInput], embedder: Drawn, conninfo: str) -> Rate | None:
@@ -368,6 +386,12 @@ async def llama_index(pages: Sequence[PageInput], embedder: Drawn, conninfo: str
 PEERS = {"langchain-postgres PGVector": langchain, "llama-index PGVectorStore": llama_index}
 
 
+def share(rates: Sequence[Rate], base: Sequence[Rate], kind: str) -> str:
+    """How fast beside the base, round by round: median and range."""
+    shares = [getattr(rate, kind) / getattr(one, kind) for rate, one in zip(rates, base, strict=True)]
+    return f"{statistics.median(shares):.0%} ({min(shares):.0%}-{max(shares):.0%})"
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0] if __doc__ else "")
@@ -378,17 +402,21 @@ def main() -> None:
     bare = figures[BARE]
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     print(f"\n{asked.pages * RECORDS_A_PAGE:,} records a round, {asked.rounds} rounds, medians\n")
-    print("| way | records/s | share of bare COPY (range) | processor time a record | share of bare COPY (range) |")
-    print("|---|---|---|---|---|")
+    print(
+        "| way | records/s | share of bare COPY (range) | of a COPY of the same rows | processor time a record | "
+        "share of bare COPY |"
+    )
+    print("|---|---|---|---|---|---|")
     for name, rates in figures.items():
-        cells = [name]
-        for kind, written in (("wall", "{:,.0f}"), ("processor", "{:.2f} ms")):
-            values = [getattr(rate, kind) for rate in rates]
-            shares = [value / getattr(base, kind) for value, base in zip(values, bare, strict=True)]
-            median = statistics.median(values)
-            cells.append(written.format(median if kind == "wall" else 1_000 / median))
-            cells.append(f"{statistics.median(shares):.0%} ({min(shares):.0%}-{max(shares):.0%})")
-        print(f"| {' | '.join(cells)} |")
+        same = SAME_ROWS.get(name)
+        cells = (
+            f"{statistics.median(rate.wall for rate in rates):,.0f}",
+            share(rates, bare, "wall"),
+            share(rates, figures[same], "wall") if same else "",
+            f"{1_000 / statistics.median(rate.processor for rate in rates):.2f} ms",
+            share(rates, bare, "processor"),
+        )
+        print(f"| {name} | {' | '.join(cells)} |")
     missing = [name for name in PEERS if name not in figures]
     if missing:
         print(f"\nNot installed, so not measured: {', '.join(missing)}.")
