@@ -124,4 +124,4 @@ def _cause(status: int, codes: Set[object]) -> Cause:
         return "quota"
     if status == 404 or "model_not_found" in codes:
         return "model"
-    return "overloaded" if status == 429 or status >= 500 else "request"
+    return "overloaded" if status in (408, 409, 429) or status >= 500 else "request"

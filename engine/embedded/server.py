@@ -12,6 +12,7 @@ Who lives is known by locks (`flock`) on files of the data folder, which the ker
 import asyncio
 import logging
 import os
+import shutil
 import sys
 import threading
 import time
@@ -56,6 +57,7 @@ DATABASE = "syncline"
 # Giving up as the only user stops the server, and so throws a recovery after a crash away: be patient.
 OPEN_SECONDS = 300.0
 SLOW_SECONDS = 5.0
+LEAST_DISK = 32_000_000  # bytes: two segments of the server's log
 
 
 class EmbeddedServer:
@@ -231,7 +233,8 @@ def _ensure_running(folder: Path, install: Install, account: Account | None, pat
         if not is_held(folder, SERVER_LOCK):
             if started:
                 raise StoreUnavailable(
-                    f"the embedded Postgres in {folder} did not start; {describe_log(folder, log_start)}"
+                    f"the embedded Postgres in {folder} did not start{_short_of_disk(folder)}; "
+                    f"{describe_log(folder, log_start)}"
                 )
             log_start = start_postgres(folder, reachable_install(install, account, folder), account)
             started = True
@@ -346,3 +349,9 @@ def _stop(folder: Path | None, force: bool) -> ServerStatus:
                 else:
                     _stop_if_unused(folder, users_lock, patience)
     return _status(folder)
+
+
+def _short_of_disk(folder: Path) -> str:
+    """What is to be said where the disk has no room for the server's log, which a start writes to."""
+    free = shutil.disk_usage(folder).free
+    return f": its disk is full ({free / 1e6:.0f} MB free), free some space" if free < LEAST_DISK else ""

@@ -110,11 +110,12 @@ def test_what_may_pass_is_tried_again(embeddings_server: Any, fault: Any) -> Non
     assert len(embeddings_server.requests) == 3
 
 
-@pytest.mark.parametrize("status", [429, 500])
+@pytest.mark.parametrize("status", [408, 409, 429, 500])
 def test_what_does_not_pass_is_an_error_after_the_last_try(embeddings_server: Any, status: int) -> None:
     embeddings_server.faults = [refusal(status, message="come back tomorrow")] * 3
     failure = failure_of(embeddings_server)
     assert not isinstance(failure, EmbedderRefused)
+    assert "is overloaded or broken" in str(failure)
     assert "come back tomorrow" in str(failure)
     assert "--embedder wordllama" in str(failure)
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import shutil
 import signal
 import stat
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import psycopg
 import pytest
@@ -80,6 +82,15 @@ def test_a_server_that_does_not_start_shows_why_and_starts_once_it_is_repaired(p
     settings.write_text(good)
     use(folder)
     assert not asyncio.run(server_status(folder)).running
+
+
+def test_a_server_that_does_not_start_on_a_full_disk_says_so(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = place / "store"
+    use(folder)
+    (folder / "data" / "postgresql.conf").write_text("shared_buffers = 'nonsense'\n")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=3_000_000))
+    with pytest.raises(StoreUnavailable, match=r"did not start: its disk is full \(3 MB free\), free some space; "):
+        use(folder)
 
 
 def test_a_folder_that_cannot_be_made_is_named() -> None:
