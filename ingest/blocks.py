@@ -31,14 +31,20 @@ _LINES = frozenset({"br", "div", "p"})
 _NOT_IN_CODE = frozenset({"pre", "ul", "ol", "li", "dl", "dt", "dd", "table", "blockquote", *_HEADINGS})
 _ONE_LINE = frozenset({"pre", "h1", "h2", "h3", "h4", "h5", "h6", "td", "th", "dt", "a"})
 _FOOTNOTES = frozenset({"footnote", "citation"})
-_SIGNATURES = frozenset({"memname", "member-signature", "type-signature", "funcprototype-table"})
-"""Doxygen, Javadoc, DocBook."""
+_SIGNATURES = frozenset({"memname", "member-signature", "type-signature", "funcprototype-table", "symbol monospace"})
+"""Doxygen, Javadoc, DocBook, Dokka."""
+_TERMS = frozenset({"method-heading", "odoc-spec > spec", "docstring > header", "docstring > summary"})
+"""What names the item of an API that follows, and is no heading: RDoc, odoc, Documenter."""
 
 
 def prepare_blocks(tree: Tree) -> None:
     """Titles of notes, signatures in other elements, icons that stand for a word, lists of whole sections."""
+    terms = list(filter(_is_term, tree.named("div", "header", "summary")))
     for element in tree.named(*_LIKE_DIV):
         element.name = "div"
+    for element in terms:
+        element.name = "dt"
+        element.attrs["class"] = "sig"
     for element in tree.named("div", *_LIKE_DIV, "p", "h4", "h5", "h6", "span"):
         if _TITLE.search(element.attrs.get("class", "")) and any(_TITLE.fullmatch(name) for name in element.classes):
             _make_title(element)
@@ -78,7 +84,16 @@ def prepare_blocks(tree: Tree) -> None:
 
 
 def _is_signature(element: Element) -> bool:
-    return "class" in element.attrs and not _SIGNATURES.isdisjoint(element.classes)
+    if "class" not in element.attrs:
+        return False
+    return not _SIGNATURES.isdisjoint((*element.classes, " ".join(element.classes)))
+
+
+def _is_term(element: Element) -> bool:
+    around = element.parent
+    inside = around.classes if around is not None and "class" in around.attrs else ()
+    own = element.classes if "class" in element.attrs else ()
+    return not _TERMS.isdisjoint((*own, *(f"{one} > {name}" for one in inside for name in (*own, element.name))))
 
 
 def _part_words(button: Element) -> None:

@@ -45,7 +45,7 @@ NEVER_CONTENT = (
     ".breadcrumbs, .breadcrumb, .related, .prev-next-area, .ttc, .search-results, "
     "figcaption .sr-only, figcaption .visually-hidden, .onlyprint, .print-only, .visible-print, .d-none.d-print-block, "
     ".md-source-file, .md-content__button, .theme-doc-footer, .edit-this-page, .cookie-banner, .copybtn, "
-    "a[class*=copy-], a[class*=copyb], "
+    "a[class*=copy-], a[class*=copyb], .copy-popup-wrapper, .method-click-advice, .docstring-article-toggle-button, "
     "summary.hideme, summary > .expanded, div[class*=language-] > span.lang, "
     ".linenodiv, td.linenos, td.gutter, td.rouge-gutter, pre .linenos, pre .lineno, .lnt, pre .ln, "
     ".fragment .lineno, code .boring, .line-numbers-rows, .line-numbers-wrapper, div.line-numbers:not(:has(pre, code))"
@@ -94,7 +94,7 @@ _UPDATE_LINE = re.compile(
 _UNPRINTED = re.compile(r"(?:^|\s)(?:d-print-none|no-?print|print:hidden|hidden-print)(?:\s|$)")
 _SOURCE_WORDS = re.compile(
     r"\W*(?:(?:edit|improve|view|show|suggest)\b.{0,30}\b(?:page|source|edits?|github|gitlab|bitbucket|json)"
-    r"|report (?:an? )?(?:bug|issue|problem)|edit)\W*",
+    r"|report (?:an? )?(?:bug|issue|problem)|edit|source(?: code)?|src)\W*",
     re.IGNORECASE,
 )
 _SOURCE_ADDRESS = re.compile(
@@ -254,7 +254,7 @@ def thin_headers(main: LexborNode, title: str) -> None:
         if heading is not None and is_site_name(heading, title):
             heading.decompose()
         left = text_length(header)
-        if header.css_first(ANY_HEADING) is None and left < _REST_TEXT:
+        if header.css_first(f"{ANY_HEADING}, code") is None and left < _REST_TEXT:
             header.decompose()
             left = 0
         whole -= length - left

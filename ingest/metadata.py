@@ -45,6 +45,7 @@ _UPDATED = re.compile(
 )
 _UPDATED_PLACES = "footer, .footer, #footer, [class*=updated i], [class*=modified i], [role=contentinfo]"
 _LONG_TITLE = 2_000  # characters
+_MANUAL = re.compile(r"(.*?\S)\s+\((?=[^()]*[A-Z])(?=[^()]*\s)(.*)\)")  # as Texinfo writes it: several words
 _DATE_FORMATS = ("%b %d, %Y", "%B %d, %Y", "%d %b %Y", "%d %B %Y")
 _SIGNS = " ¶#§🔗◆\u200b\u00a0\uf0c1"
 _SEPARATOR = r"[-–—|·•»«/]+"  # not a colon: "Syntax: SELECT" names no site
@@ -101,10 +102,14 @@ def page_title(title: str, heading: str, site: str = "") -> str:
     """The page's own part of a document's title: without the name of the site, where that can be known.
 
     It is known where the page's first `heading` is one end of the title and a separator stands beside it, or
-    where the `site` gives its name (`og:site_name`) and that is one end.
+    where the `site` gives its name (`og:site_name`) and that is one end; and where the name of a manual is in
+    parentheses after what the heading ends with.
     """
     if len(title) + len(heading) + len(site) > _LONG_TITLE:
         return title
+    manual = _MANUAL.fullmatch(title)
+    if manual is not None and heading.casefold().endswith(manual[1].casefold()):
+        return manual[1]
     for own, keeps in ((heading, True), (site, False)):
         words = re.escape(own.strip())
         if not words or own.strip().casefold() == title.casefold():

@@ -144,7 +144,7 @@ class MarkdownRules(MarkdownConverter):
         heading = _HEADING.match(element.name) if text.lstrip().startswith("#") else None
         named = heading is not None or element.name == "dt"
         name = identity(element) or (identity_inside(element) if named else None)
-        if not name and not heading:
+        if not name and not (heading or "sig" in element.classes):
             return text
         level = int(heading[1]) if heading else None
         term = " ".join(element.get_text().split()) if named else ""

@@ -34,6 +34,8 @@ LINKS = "".join(f"<li><a href='{number}.html'>Other {number}</a></li>" for numbe
         "<div class='edit-page-link'><a href='/edit/main/Other.md'>Edit</a></div>",
         "<p><a href='https://git.example/x/blob/main/Other.md'>View source on GitHub</a></p>",
         "<p><a href='_sources/Other.rst.txt'>Show Source</a></p>",
+        "<p>Words <a href='https://git.example/other/blob/v1/a.jl#L1-L2'>source</a></p>",
+        "<p>Words <a href='/tree/other'>[src]</a></p>",
         "<a rel='prev' href='a'>Other before</a> <a rel='next' href='b'>Other after</a>",
         "<div class='pagination'><a href='a'>Other before</a><a href='b'>Other after</a></div>",
         "<div id='cookie-consent'>Other sites use cookies, too. OK?</div>",

@@ -137,7 +137,6 @@ TITLES = {
     "docbook": "Chapter 2. Widget guide",
     "rustdoc": "Widget in workshop - Rust",
     "javadoc": "Widget",
-    "texinfo": "Widget guide (Workshop handbook)",
     "typedoc": "Widget | Workshop handbook",
     "jsdoc": "JSDoc: Class: Widget",
     "pdoc": "workshop API documentation",

@@ -23,14 +23,18 @@ def test_the_markdown_is_what_was_read_beside_the_page(path: Path) -> None:
 ANCHORS = {
     "asciidoctor": ["header", "_code"],
     "docsy": ["code"],
+    "documenter": ["Base"],
     "docusaurus": ["jsx"],
+    "dokka": ["content"],
     "doxygen-members": ["pub-methods", "details", "a1"],
     "gitbook": ["step-1"],
     "javadoc-21": ["method-summary", "method-detail", "push(T)"],
     "jupyter-book": ["nb"],
     "material-annotations": ["t"],
     "mdbook-playground": ["h"],
+    "odoc": ["making"],
     "pkg-go-dev": ["section-documentation", "pkg-overview", "Element"],
+    "rdoc": ["class-Box", "5Buntitled-5D", "public-class-5Buntitled-5D-method-details"],
     "redoc": ["tag/pet", "operation/addPet"],
     "rtd-flyout": ["x"],
     "sphinx-design": ["c"],
@@ -43,3 +47,17 @@ ANCHORS = {
 def test_every_heading_that_a_link_can_name_has_its_anchor(path: Path) -> None:
     page = html_to_markdown(path.read_text("utf-8"), "https://x.org/docs/page.html")
     assert [anchor.id for anchor in page.anchors if anchor.level is not None] == ANCHORS[path.stem]
+
+
+TERMS = {
+    "documenter": [("Base.leave", "Base.leave — Function"), ("Base.Entry", "Base.Entry — Type")],
+    "odoc": [("type-t", "type t"), ("val-make", "val make : int -> t")],
+    "rdoc": [("attribute-i-size", "size[R]"), ("method-c-new", "new(size) → box")],
+}
+
+
+@pytest.mark.parametrize("name", TERMS)
+def test_what_names_an_item_of_an_api_is_a_term_with_its_anchor(name: str) -> None:
+    path = Path(__file__).parents[2] / "data" / "markup" / f"{name}.html"
+    page = html_to_markdown(path.read_text("utf-8"), "https://x.org/docs/page.html")
+    assert [(anchor.id, anchor.term) for anchor in page.anchors if anchor.term and anchor.level is None] == TERMS[name]

@@ -25,6 +25,10 @@ def document(html: str) -> Document:
         ("Widget guide", "Widget guide", "Widget guide", "Widget guide"),
         ("C++ (a+b) - Site", "C++ (a+b)", "", "C++ (a+b)"),
         ("non-blocking", "non", "", "non-blocking"),
+        ("Process IDs (GNU Handbook (version 7.3.0))", "36.8 Process IDs", "", "Process IDs"),
+        ("Process IDs (GNU Handbook)", "Files", "", "Process IDs (GNU Handbook)"),
+        ("size (deprecated)", "size", "", "size (deprecated)"),
+        ("Mercury (Greek God)", "Mercury (Greek God)", "", "Mercury (Greek God)"),
         ("", "x", "y", ""),
     ],
 )
