@@ -23,6 +23,11 @@ _COLOURED = frozenset({"note", "tip", "warning", "caution", "important", "danger
 _PARAGRAPHS = frozenset({"p", "pre", "ul", "ol", "dl", "table", "div", "blockquote"})
 # Boxes whose first heading is their label, not the title of a section.
 _NOTES = frozenset({"note", "tip", "warning", "caution", "important", "danger", "hint", "admonition"})
+_NOTE_NAME = re.compile(
+    r"(?:^|[-_])(?:note|tip|warning|caution|important|danger|hint|alert|callout|notice)s?(?:$|[-_])"
+)
+_KINDS = frozenset({"aria-label", "data-type", "data-callout-type"})
+_LABELS = frozenset({"note", "tip", "warning", "caution", "important", "danger", "hint", "info", "attention"})
 _DEEP_IN_BOX = 8  # elements around the first word of a box, such as those of a table
 _TITLES = frozenset({*_HEADINGS, "img", "b", "strong", "th", "summary", "legend", "caption"})
 _TITLE_NAME = re.compile(r"title|heading|label|head(?:er|line)", re.IGNORECASE)
@@ -31,8 +36,10 @@ _LINES = frozenset({"br", "div", "p"})
 _NOT_IN_CODE = frozenset({"pre", "ul", "ol", "li", "dl", "dt", "dd", "table", "blockquote", *_HEADINGS})
 _ONE_LINE = frozenset({"pre", "h1", "h2", "h3", "h4", "h5", "h6", "td", "th", "dt", "a"})
 _FOOTNOTES = frozenset({"footnote", "citation"})
-_SIGNATURES = frozenset({"memname", "member-signature", "type-signature", "funcprototype-table", "symbol monospace"})
-"""Doxygen, Javadoc, DocBook, Dokka."""
+_SIGNATURES = frozenset(
+    {"memname", "member-signature", "type-signature", "funcprototype-table", "symbol monospace", "methodsynopsis"}
+)
+"""Doxygen, Javadoc, DocBook, Dokka, PHP's manual."""
 _TERMS = frozenset({"method-heading", "odoc-spec > spec", "docstring > header", "docstring > summary"})
 """What names the item of an API that follows, and is no heading: RDoc, odoc, Documenter."""
 
@@ -53,6 +60,9 @@ def prepare_blocks(tree: Tree) -> None:
             first = element.first_element()
             if first is not None and first.name in _HEADINGS:
                 _make_title(first)
+    for element in tree.named("p", *_HEADINGS):
+        if _is_label(element):
+            _make_title(element)
     for element in tree.named("i"):
         if not element.children and "title" in element.attrs:
             element.name = "b"
@@ -72,8 +82,9 @@ def prepare_blocks(tree: Tree) -> None:
     for element in tree.named("code", "tt", "samp", "kbd"):
         if id(element) not in seen and element.first_element() is not None:
             _settle_code(element, seen)
-    for element in tree.named("aside"):
-        _label_box(element, element.attrs.get("aria-label", "").strip())
+    for element in tree.named("aside", "div"):
+        for name in _KINDS.intersection(element.attrs):
+            _label_box(element, element.attrs[name].strip().capitalize())
     for element in tree.named("div"):
         if "class" in element.attrs and not _COLOURED.isdisjoint(element.classes) and _is_untitled(element):
             _label_box(element, next(name for name in element.classes if name in _COLOURED).capitalize())
@@ -121,6 +132,19 @@ def _is_untitled(box: Element) -> bool:
             return False
         inner = inner.first_element()
     return True
+
+
+def _is_label(element: Element) -> bool:
+    """True for the first line of a box that is named as a note, where it says what kind of note that is and no more."""
+    words = element.get_text() if len(element.children) <= 2 else ""
+    if words.strip(" :\n").lower() not in _LABELS:
+        return False
+    box = element.parent
+    around = box.parent if box is not None else None
+    # The label may be in a line of its own, with a picture.
+    boxes = (box, around if around is not None and around.first_element() is box else None)
+    names = [name.lower() for one in boxes if one is not None and "class" in one.attrs for name in one.classes]
+    return any(map(_NOTE_NAME.search, names))
 
 
 def _label_box(box: Element, label: str) -> None:

@@ -38,12 +38,12 @@ NEVER_CONTENT = (
     "[role=dialog], [role=alertdialog], [role=menu], [role=menubar], [role=toolbar], [aria-hidden=true], "
     "[hidden]:not([role=tabpanel]):not([hidden=until-found]), form:not(:has(h1, h2, h3, p, pre)), "
     "button:not(:is(h1, h2, h3, h4, h5, h6, summary) button):not(:has(p, [class*=http-verb])), "
-    "a.headerlink, a.anchorjs-link, a.hash-link, a.anchor-link, a.header-anchor, a.permalink, "
     "a.viewcode-link, a:has(> .viewcode-link), a.viewcode-back, a.src, a.srclink, .src > a.link, a.selflink, "
     "a.test-arrow, #toggle-all-docs, .rightside, a.sub-logo-container, a[rel~=prev], a[rel~=next], a[rel~=edit], "
     ".sphinxsidebar, .toctree-wrapper.compound.hidden, "
     ".breadcrumbs, .breadcrumb, .related, .prev-next-area, .ttc, .search-results, "
     "figcaption .sr-only, figcaption .visually-hidden, .onlyprint, .print-only, .visible-print, .d-none.d-print-block, "
+    ".code-example .language-name, .highlight-toolbar, .code-toolbar > .toolbar, "
     ".md-source-file, .md-content__button, .theme-doc-footer, .edit-this-page, .cookie-banner, .copybtn, "
     "a[class*=copy-], a[class*=copyb], .copy-popup-wrapper, .method-click-advice, .docstring-article-toggle-button, "
     "summary.hideme, summary > .expanded, div[class*=language-] > span.lang, "
@@ -78,6 +78,11 @@ _MENU_LINKS, _MENU_SHARE = 8, 0.8
 _LONG_TEXT = 4_000  # characters of text that no frame inside a container has, whatever it is called
 _DEEP_IN_BOX = 8  # elements between the first of two copies of an image and the box that holds both
 _PERMALINK = re.compile(r"^[\s¶#§🔗◆ⓘ\u200b\uf0c1]*$")
+_NAMED_PERMALINKS = "a.headerlink, a.anchorjs-link, a.hash-link, a.anchor-link, a.header-anchor, a.permalink"
+_PERMALINK_WORDS = re.compile(
+    r"perma(?:nent )?link|\b(?:direct )?link (?:to|for) |\blink here\b|\bcopy\b|\banchor\b|\bnavigate to\b",
+    re.IGNORECASE,
+)
 _SWITCH = re.compile(
     r"\W*(?:(?:hide|show|collapse|expand|toggle|(?:un)?fold|open|close|more|less|details|all|top|up|copy|edit)\b\W*)*",
     re.IGNORECASE,
@@ -127,7 +132,13 @@ def drop_never_content(root: LexborNode, *, keep: bool = False) -> None:
 
 def drop_permalinks(root: LexborNode) -> None:
     """Remove links to a place on the page whose text is a sign, and links beside a heading to that heading; where an id
-    is on one, it stays, empty, to carry it. Of a term's link to itself the text stays."""
+    is on one, it stays, empty, to carry it. Of a link around a heading or term to itself the text stays."""
+    for node in reversed(root.css(_NAMED_PERMALINKS)):
+        words = node.text(deep=True)
+        if _PERMALINK.match(words) or _PERMALINK_WORDS.search(words):
+            node.decompose()
+        elif node.attributes.get("id") is None:
+            node.unwrap()
     for node in root.css("dt[id] > a[href^='#']"):
         parent = node.parent
         if parent is not None and node.attributes.get("href") == f"#{parent.attributes.get('id')}":

@@ -10,11 +10,13 @@ from ingest.elements import Child, Element
 __all__ = ["code_language", "code_span", "code_text", "fence", "read_code", "read_fragment"]
 
 _LINE_ELEMENTS = "br, div, p, li, tr, svg"  # what makes lines, or none
+_INLINE = frozenset({"span", "code", "a", "b", "i", "em", "strong"})
 _NEAR = 8  # elements around a block of code that may tell its language
 
 _LANGUAGE = re.compile(r"^(?:language|lang|highlight(?:-source)?|src|brush)[-:]\s*([\w+#.-]+?);?$")
 _HIGHLIGHTER = re.compile(r"highlight(?:$|-)|syntaxhighlighter$")
-_ATTRIBUTES = ("data-lang", "data-language", "data-enlighter-language")
+_ATTRIBUTES = ("data-lang", "data-language", "data-enlighter-language", "language", "syntax")
+_PARAMETERS = re.compile(r"\bbrush:\s*([\w+#.-]+)")
 # Class names that say what the code is in and nothing else, as rustdoc and highlight.js write them.
 _LANGUAGES = frozenset(
     {
@@ -63,6 +65,7 @@ _SAME_LANGUAGE = MappingProxyType(
         "rs": "rust",
         "ts": "typescript",
         "yml": "yaml",
+        "phpcode": "php",
     }
 )
 
@@ -77,7 +80,11 @@ def read_code(node: LexborNode, attrs: dict[str, str]) -> list[Child]:
 
 
 def read_fragment(node: LexborNode, attrs: dict[str, str]) -> list[Child] | None:
-    """Doxygen's code, a `div` of lines, and SyntaxHighlighter's, whose lines are numbered. None for any other `div`."""
+    """Doxygen's code, a `div` of lines; SyntaxHighlighter's, whose lines are numbered; and Writerside's, whose text has
+    a language. None for any other `div`."""
+    named = "data-lang" in attrs and "code-block" in attrs.get("class", "").split()
+    if named and all(child.tag in _INLINE for child in node.iter()):
+        return [Element("pre", {}, None, [node.text(deep=True)])]
     if "fragment" in attrs.get("class", "").split():
         return [Element("pre", {}, None, [code_text(node)])] if any(map(_is_line, node.iter())) else None
     first = next(node.iter(), None)
@@ -121,9 +128,12 @@ def code_language(pre: Element) -> str:
     for element in around:
         classes = _BRUSH.sub("brush:", element.attrs.get("class", "")).split()
         names = [element.attrs[name] for name in _ATTRIBUTES if name in element.attrs]
+        names += _PARAMETERS.findall(element.attrs.get("data-syntaxhighlighter-params", ""))
         names += [match[1] for name in classes if (match := _LANGUAGE.match(name))]
         if not _BARE_LANGUAGE.isdisjoint(classes):
             names += [name for name in classes if name not in _BARE_LANGUAGE]
+        if "phpcode" in classes:
+            names.append("phpcode")
         if element.name in ("pre", "code") or "highlight" in classes:
             names += [name for name in (*classes, element.attrs.get("lang", "")) if name.lower() in _LANGUAGES]
         for name in names:

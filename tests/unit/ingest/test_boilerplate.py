@@ -440,3 +440,20 @@ def test_tags_of_much_white_space_are_looked_at_in_linear_time() -> None:
     began = time.process_time()
     assert without_abyss(html) == html
     assert time.process_time() - began < 5
+
+
+@pytest.mark.parametrize(
+    "heading",
+    [
+        "<h2 id=a><a class=header-anchor href='#a'><span>Words</span></a></h2>",
+        "<h2 id=a>Words<a class=headerlink href='#a' title='Permalink to this heading'>¶</a></h2>",
+        "<h2 id=a>Words<a class=hash-link href='#a' aria-label='x'>\u200b</a></h2>",
+        "<h2 id=a><a class=permalink href='#a'>Words</a></h2>",
+        "<h2 id=a>Words<a class=anchor-link href='#a'><span class=visually-hidden>Permalink to “Words”</span></a></h2>",
+        "<h2 id=a><a class=header-anchor href='#a'>#</a> Words</h2>",
+    ],
+)
+def test_a_link_of_a_heading_to_itself_goes_unless_it_is_the_heading(heading: str) -> None:
+    page = html_to_markdown(f"<main><h1>Page</h1>{PROSE}{heading}{PROSE}</main>", URL)
+    assert "\n\n## Words\n\n" in page.markdown
+    assert [(anchor.id, anchor.term) for anchor in page.anchors] == [("a", "Words")]

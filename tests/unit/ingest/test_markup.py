@@ -22,6 +22,8 @@ def test_the_markdown_is_what_was_read_beside_the_page(path: Path) -> None:
 
 ANCHORS = {
     "asciidoctor": ["header", "_code"],
+    "aws": ["t"],
+    "docfx": ["t", "Foo_Bar_"],
     "docsy": ["code"],
     "documenter": ["Base"],
     "docusaurus": ["jsx"],
@@ -30,15 +32,20 @@ ANCHORS = {
     "gitbook": ["step-1"],
     "javadoc-21": ["method-summary", "method-detail", "push(T)"],
     "jupyter-book": ["nb"],
+    "mandoc": ["t", "OPTIONS"],
     "material-annotations": ["t"],
     "mdbook-playground": ["h"],
+    "mdn": ["t"],
+    "mintlify": ["t", "start"],
     "odoc": ["making"],
+    "php-manual": ["t"],
     "pkg-go-dev": ["section-documentation", "pkg-overview", "Element"],
     "rdoc": ["class-Box", "5Buntitled-5D", "public-class-5Buntitled-5D-method-details"],
     "redoc": ["tag/pet", "operation/addPet"],
     "rtd-flyout": ["x"],
     "sphinx-design": ["c"],
     "vitepress": ["g"],
+    "writerside": ["t"],
     "yard": ["content", "instance_method_details", "push-instance_method"],
 }
 

@@ -149,6 +149,11 @@ JEKYLL = """<div class="language-ruby highlighter-rouge"><div class="highlight">
         ('<div class="highlight highlight-source-js"><pre>x = 1</pre></div>', "javascript"),
         ('<pre class="src src-sql">x = 1</pre>', "sql"),
         ('<pre data-lang="go">x = 1</pre>', "go"),
+        ('<pre language="bash"><code language="bash">x = 1</code></pre>', "bash"),
+        ('<devsite-code><pre syntax="Python"><code>x = 1</code></pre></devsite-code>', "python"),
+        ('<pre data-syntaxhighlighter-params="brush: java; gutter: false">x = 1</pre>', "java"),
+        ('<div class="code-block" data-lang="kotlin">x = 1\n</div>', "kotlin"),
+        ('<div class="phpcode"><code><span>x&nbsp;= 1<br></span></code></div>', "php"),
         ('<pre><code class="ts">x = 1</code></pre>', "typescript"),
         ('<pre class="highlighted"><code class="language-text">x = 1</code></pre>', ""),
         ("<pre>x = 1</pre>", ""),
@@ -407,6 +412,25 @@ def test_the_title_of_a_note_is_a_bold_line_whatever_it_is_called(title: str) ->
 def test_a_heading_that_labels_a_note_begins_no_section() -> None:
     assert markdown("<div class='note'><h3>Note</h3><p>Words.</p></div>") == "**Note**\n\nWords."
     assert markdown("<div class='part'><h3>Part</h3><p>Words.</p></div>") == "### Part\n\nWords."
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        "<div class=NOTE><h5>Note</h5><p>Words.</p></div>",
+        "<div class=NOTE><p>Note</p><p>Words.</p></div>",
+        "<div class=x-note><div class=x-note-title><i></i><h6>Note</h6></div><div><p>Words.</p></div></div>",
+        "<aside class=prompt data-type=note><p>Words.</p></aside>",
+        "<div class=box data-callout-type=note><p>Words.</p></div>",
+    ],
+)
+def test_the_kind_of_a_note_is_its_title_however_it_is_told(box: str) -> None:
+    assert markdown(box) == "**Note**\n\nWords."
+
+
+def test_a_section_called_note_stays_one() -> None:
+    assert markdown("<div class=notebook><h2>Note</h2><p>Words.</p></div>") == "## Note\n\nWords."
+    assert markdown("<div class=note><p>Words.</p><p>A note</p></div>") == "**Note**\n\nWords.\n\nA note"
 
 
 def test_a_note_drawn_as_a_table_is_its_label_and_its_words() -> None:
