@@ -20,9 +20,7 @@ __all__ = [
     "drop_heading_above",
     "drop_leading_links",
     "drop_never_content",
-    "drop_permalinks",
     "drop_small_frames",
-    "drop_source_links",
     "drop_update_line",
     "is_site_name",
     "link_text",
@@ -77,12 +75,6 @@ _REST_TEXT = 120  # characters: what a header keeps beside its menus, a logo and
 _MENU_LINKS, _MENU_SHARE = 8, 0.8
 _LONG_TEXT = 4_000  # characters of text that no frame inside a container has, whatever it is called
 _DEEP_IN_BOX = 8  # elements between the first of two copies of an image and the box that holds both
-_PERMALINK = re.compile(r"^[\s¶#§🔗◆ⓘ\u200b\uf0c1]*$")
-_NAMED_PERMALINKS = "a.headerlink, a.anchorjs-link, a.hash-link, a.anchor-link, a.header-anchor, a.permalink"
-_PERMALINK_WORDS = re.compile(
-    r"perma(?:nent )?link|\b(?:direct )?link (?:to|for) |\blink here\b|\bcopy\b|\banchor\b|\bnavigate to\b",
-    re.IGNORECASE,
-)
 _SWITCH = re.compile(
     r"\W*(?:(?:hide|show|collapse|expand|toggle|(?:un)?fold|open|close|more|less|details|all|top|up|copy|edit)\b\W*)*",
     re.IGNORECASE,
@@ -97,14 +89,6 @@ _UPDATE_LINE = re.compile(
     re.IGNORECASE,
 )
 _UNPRINTED = re.compile(r"(?:^|\s)(?:d-print-none|no-?print|print:hidden|hidden-print)(?:\s|$)")
-_SOURCE_WORDS = re.compile(
-    r"\W*(?:(?:edit|improve|view|show|suggest)\b.{0,30}\b(?:page|source|edits?|github|gitlab|bitbucket|json)"
-    r"|report (?:an? )?(?:bug|issue|problem)|edit|source(?: code)?|src)\W*",
-    re.IGNORECASE,
-)
-_SOURCE_ADDRESS = re.compile(
-    r"/(?:edit|blob|tree|raw|_sources|issues/new)(?:/|$|\?)|\.(?:md|mdx|rst|adoc|txt|json)$", re.IGNORECASE
-)
 
 
 def drop_never_content(root: LexborNode, *, keep: bool = False) -> None:
@@ -128,47 +112,6 @@ def drop_never_content(root: LexborNode, *, keep: bool = False) -> None:
         for link in reversed(heading.css("a[href='#']")):
             if _SWITCH.fullmatch(link.text(deep=True)):
                 link.decompose()
-
-
-def drop_permalinks(root: LexborNode) -> None:
-    """Remove links to a place on the page whose text is a sign, and links beside a heading to that heading; where an id
-    is on one, it stays, empty, to carry it. Of a link around a heading or term to itself the text stays."""
-    for node in reversed(root.css(_NAMED_PERMALINKS)):
-        words = node.text(deep=True)
-        if _PERMALINK.match(words) or _PERMALINK_WORDS.search(words):
-            node.decompose()
-        elif node.attributes.get("id") is None:
-            node.unwrap()
-    for node in root.css("dt[id] > a[href^='#']"):
-        parent = node.parent
-        if parent is not None and node.attributes.get("href") == f"#{parent.attributes.get('id')}":
-            node.unwrap()
-    beside = ", ".join(f"{heading}[id] + a[href^='#']" for heading in _HEADINGS)
-    for node in root.css(beside):
-        heading = node.prev
-        while heading is not None and not heading.is_element_node:
-            heading = heading.prev
-        if heading is not None and node.attributes.get("href") == f"#{heading.attributes.get('id')}":
-            node.decompose()
-    for node in root.css("a[href^='#']"):
-        if not _PERMALINK.match(node.text(deep=True)) or node.css_first("img") is not None:
-            continue
-        if not node.attributes.get("id"):
-            node.decompose()
-            continue
-        for child in list(node.iter(include_text=True)):
-            child.decompose()
-
-
-def drop_source_links(main: LexborNode) -> None:
-    """Remove links to edit the page or to see its source, by their words and by where they lead; and labels of switches
-    that show it."""
-    for node in reversed(outer(main.css("a[href], label"))):
-        words = node.text(deep=True)
-        if len(words) < 80 and _SOURCE_WORDS.fullmatch(words.strip()):
-            address = (node.attributes.get("href") or "").partition("#")[0]
-            if node.tag == "label" or _SOURCE_ADDRESS.search(address):
-                node.decompose()
 
 
 def drop_update_line(main: LexborNode) -> None:

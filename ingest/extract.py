@@ -14,9 +14,7 @@ from ingest.boilerplate import (
     drop_heading_above,
     drop_leading_links,
     drop_never_content,
-    drop_permalinks,
     drop_small_frames,
-    drop_source_links,
     drop_update_line,
     is_site_name,
     text_length,
@@ -27,6 +25,7 @@ from ingest.errors import BadInput
 from ingest.formulas import keep_sources
 from ingest.line_numbers import drop_line_numbers
 from ingest.nesting import ids_above, outer
+from ingest.permalinks import drop_permalinks, drop_source_links
 from ingest.tabs import label_panels
 
 __all__ = ["Selectors", "main_node"]

@@ -451,6 +451,7 @@ def test_tags_of_much_white_space_are_looked_at_in_linear_time() -> None:
         "<h2 id=a><a class=permalink href='#a'>Words</a></h2>",
         "<h2 id=a>Words<a class=anchor-link href='#a'><span class=visually-hidden>Permalink to “Words”</span></a></h2>",
         "<h2 id=a><a class=header-anchor href='#a'>#</a> Words</h2>",
+        "<h2 id=a>Words <a class=permalink href='#a'>Copy link</a></h2>",
     ],
 )
 def test_a_link_of_a_heading_to_itself_goes_unless_it_is_the_heading(heading: str) -> None:
