@@ -24,9 +24,9 @@ _PARAGRAPHS = frozenset({"p", "pre", "ul", "ol", "dl", "table", "div", "blockquo
 # Boxes whose first heading is their label, not the title of a section.
 _NOTES = frozenset({"note", "tip", "warning", "caution", "important", "danger", "hint", "admonition"})
 _NOTE_NAME = re.compile(
-    r"(?:^|[-_])(?:note|tip|warning|caution|important|danger|hint|alert|callout|notice)s?(?:$|[-_])"
+    r"(?:^|[-_\s])(?:notes?|tip|warning|caution|important|danger|hint|admonition|alert|callout|notice)(?:$|[-_\s])",
+    re.IGNORECASE,
 )
-_KINDS = frozenset({"aria-label", "data-type", "data-callout-type"})
 _LABELS = frozenset({"note", "tip", "warning", "caution", "important", "danger", "hint", "info", "attention"})
 _DEEP_IN_BOX = 8  # elements around the first word of a box, such as those of a table
 _TITLES = frozenset({*_HEADINGS, "img", "b", "strong", "th", "summary", "legend", "caption"})
@@ -39,9 +39,7 @@ _FOOTNOTES = frozenset({"footnote", "citation"})
 _SIGNATURES = frozenset(
     {"memname", "member-signature", "type-signature", "funcprototype-table", "symbol monospace", "methodsynopsis"}
 )
-"""Doxygen, Javadoc, DocBook, Dokka, PHP's manual."""
-_TERMS = frozenset({"method-heading", "odoc-spec > spec", "docstring > header", "docstring > summary"})
-"""What names the item of an API that follows, and is no heading: RDoc, odoc, Documenter."""
+"""Doxygen, Javadoc, DocBook, PHP's manual."""
 
 
 def prepare_blocks(tree: Tree) -> None:
@@ -56,13 +54,8 @@ def prepare_blocks(tree: Tree) -> None:
         if _TITLE.search(element.attrs.get("class", "")) and any(_TITLE.fullmatch(name) for name in element.classes):
             _make_title(element)
     for element in tree.named("div", *_LIKE_DIV):
-        if "class" in element.attrs and not _NOTES.isdisjoint(element.classes):
-            first = element.first_element()
-            if first is not None and first.name in _HEADINGS:
-                _make_title(first)
-    for element in tree.named("p", *_HEADINGS):
-        if _is_label(element):
-            _make_title(element)
+        if "class" in element.attrs and _NOTE_NAME.search(element.attrs["class"]) is not None:
+            _title_note(element)
     for element in tree.named("i"):
         if not element.children and "title" in element.attrs:
             element.name = "b"
@@ -82,10 +75,12 @@ def prepare_blocks(tree: Tree) -> None:
     for element in tree.named("code", "tt", "samp", "kbd"):
         if id(element) not in seen and element.first_element() is not None:
             _settle_code(element, seen)
-    for element in tree.named("aside", "div"):
-        for name in _KINDS.intersection(element.attrs):
-            _label_box(element, element.attrs[name].strip().capitalize())
+    for element in tree.named("aside"):
+        for name in ("aria-label", "data-type"):
+            _label_box(element, element.attrs.get(name, "").strip().capitalize())
     for element in tree.named("div"):
+        if "data-callout-type" in element.attrs:
+            _label_box(element, element.attrs["data-callout-type"].strip().capitalize())
         if "class" in element.attrs and not _COLOURED.isdisjoint(element.classes) and _is_untitled(element):
             _label_box(element, next(name for name in element.classes if name in _COLOURED).capitalize())
     for element in _lists_of_sections(tree):
@@ -97,14 +92,18 @@ def prepare_blocks(tree: Tree) -> None:
 def _is_signature(element: Element) -> bool:
     if "class" not in element.attrs:
         return False
-    return not _SIGNATURES.isdisjoint((*element.classes, " ".join(element.classes)))
+    return not _SIGNATURES.isdisjoint(element.classes) or element.attrs["class"].strip() == "symbol monospace"
 
 
 def _is_term(element: Element) -> bool:
-    around = element.parent
-    inside = around.classes if around is not None and "class" in around.attrs else ()
-    own = element.classes if "class" in element.attrs else ()
-    return not _TERMS.isdisjoint((*own, *(f"{one} > {name}" for one in inside for name in (*own, element.name))))
+    """True for what names the item of an API that follows, and is no heading: in RDoc, odoc and Documenter."""
+    own, around = element.attrs.get("class", ""), element.parent
+    if "method-heading" in own:
+        return "method-heading" in element.classes
+    outside = around.attrs.get("class", "") if around is not None else ""
+    if "odoc-spec" in outside:
+        return "spec" in own.split()
+    return "docstring" in outside and element.name != "div" and "docstring" in outside.split()
 
 
 def _part_words(button: Element) -> None:
@@ -134,17 +133,17 @@ def _is_untitled(box: Element) -> bool:
     return True
 
 
-def _is_label(element: Element) -> bool:
-    """True for the first line of a box that is named as a note, where it says what kind of note that is and no more."""
-    words = element.get_text() if len(element.children) <= 2 else ""
-    if words.strip(" :\n").lower() not in _LABELS:
-        return False
-    box = element.parent
-    around = box.parent if box is not None else None
-    # The label may be in a line of its own, with a picture.
-    boxes = (box, around if around is not None and around.first_element() is box else None)
-    names = [name.lower() for one in boxes if one is not None and "class" in one.attrs for name in one.classes]
-    return any(map(_NOTE_NAME.search, names))
+def _title_note(box: Element) -> None:
+    """Make the first line of a note its title: any heading where the box is a note by name, else what says its kind."""
+    first = box.first_element()
+    if first is not None and first.name in _HEADINGS and not _NOTES.isdisjoint(box.classes):
+        _make_title(first)
+    elif first is not None:
+        # It may be in a line of its own, with a picture.
+        lines = first.elements() if first.name == "div" else [first]
+        line = next((line for line in lines if line.name == "p" or line.name in _HEADINGS), None)
+        if line is not None and line.get_text().strip(" :\n").lower() in _LABELS:
+            _make_title(line)
 
 
 def _label_box(box: Element, label: str) -> None:
