@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tracemalloc
 from collections.abc import Callable, Coroutine, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from engine.embedders.fake import HashEmbedder
 from engine.errors import EngineError, InvalidExport
 from engine.models import ImportReport, PageInput, RecordInput
 from engine.postgres import PostgresEngine
+from syncs.cli.transfer import _writing
 
 pytestmark = pytest.mark.slow
 
@@ -341,6 +343,43 @@ def test_what_cannot_be_exported_or_imported_is_said(in_process, database_url: s
     ran = in_process("import", os.fspath(place / "cut.gz"), *to)
     assert ran.code == 1
     assert ran.error
+
+
+@pytest.mark.parametrize("name", [".", "file/x.jsonl", "a" * 300, "loop"])
+def test_a_file_that_cannot_be_is_named_and_nothing_is_left_of_it(
+    in_process, database_url: str, place: Path, name: str
+) -> None:
+    (place / "file").write_bytes(b"mine")
+    (place / "loop").symlink_to(place / "loop")
+    ran = in_process("export", os.fspath(place / name), "--db", database_url)
+    assert ran.code == 1
+    assert ran.error.startswith("The export cannot be written to ")
+    assert sorted(path.name for path in place.iterdir()) == ["file", "loop"]
+
+
+def test_an_export_replaces_neither_a_pipe_nor_a_link(in_process, database_url: str, place: Path) -> None:
+    pipe, link, real = place / "pipe", place / "link", place / "real.jsonl"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor() as pool:
+        read = pool.submit(pipe.read_bytes)
+        assert in_process("export", os.fspath(pipe), "--db", database_url).code == 0
+        assert read.result(timeout=60).startswith(b'{"syncline":')
+    assert pipe.is_fifo()
+    real.write_bytes(b"older")
+    link.symlink_to(real)
+    assert in_process("export", os.fspath(link), "--db", database_url).code == 0
+    assert link.is_symlink()
+    assert real.read_bytes().startswith(b'{"syncline":')
+
+
+def test_two_exports_to_one_file_at_once_do_not_mix(place: Path) -> None:
+    path = place / "x.jsonl"
+    with _writing(os.fspath(path)) as first, _writing(os.fspath(path)) as second:
+        first.write(b"first\n")
+        second.write(b"second\n")
+        assert not path.exists()
+    assert path.read_bytes() == b"first\n"
+    assert list(place.iterdir()) == [path]
 
 
 def test_an_export_goes_from_standard_output_to_standard_input(database_url: str, other_url: str) -> None:
