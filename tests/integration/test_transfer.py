@@ -3,11 +3,12 @@
 import asyncio
 import gzip
 import json
+import math
 import os
 import subprocess
 import sys
 import tracemalloc
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import pytest
 from engine.embedders.fake import HashEmbedder
 from engine.errors import EngineError, InvalidExport
 from engine.models import ImportReport, PageInput, RecordInput
+from engine.portable import LineWriter
 from engine.postgres import PostgresEngine
 from syncs.cli.transfer import _writing
 
@@ -248,6 +250,54 @@ def test_what_is_no_whole_export_is_one_sentence_and_leaves_the_store_as_it_was(
             assert [site["name"] for site in await engine.sites()] == ["kept"], case
             assert await engine.spaces() == [], case
         assert (await engine.import_lines(exported)).entities == 2
+
+    run(other_url, scenario)
+
+
+WRONG_FACTS: Sequence[tuple[str, str, object]] = [
+    ("page", "fetched_at", "infinity"),
+    ("page", "missing_since", "0001-01-01T00:00:00 BC"),
+    ("page", "changed_at", "9999-12-31T23:59:59-12:00"),
+    ("page", "url", 5),
+    ("page", "metadata", [1]),
+    ("page", "anchors", "x"),
+    ("page", "links", [5]),
+    ("page", "state", None),
+    ("entity", "created_at", "-infinity"),
+    ("entity", "crawl_options", "x"),
+    ("record", "page", 5),
+    ("vector", "hash", "ab"),
+    ("vector", "space", -1),
+    ("failure", "space", True),
+]
+WRONG_SPACES: Sequence[tuple[str, object]] = [
+    ("weight", math.nan),
+    ("weight", 5),
+    ("weight", "x"),
+    ("dimensions", True),
+    ("dimensions", -1),
+]
+
+
+def sealed(lines: Iterable[Mapping[str, Any]]) -> list[bytes]:
+    """An export of these lines, whole by its end."""
+    writer = LineWriter()
+    return [*(writer.line(kind, value) for line in lines for kind, value in line.items()), writer.end()]
+
+
+def test_a_whole_export_with_a_fact_that_no_store_can_have_is_refused(exported: list[bytes], other_url: str) -> None:
+    async def scenario(engine: PostgresEngine) -> None:
+        for kind, name, value in WRONG_FACTS:
+            lines = [json.loads(line) for line in exported[:-1]]
+            next(line for line in lines if kind in line)[kind][name] = value
+            with pytest.raises(InvalidExport, match=f"the {name} of a {kind} is none"):
+                await engine.import_lines(sealed(lines))
+        for name, value in WRONG_SPACES:
+            lines = [json.loads(line) for line in exported[:-1]]
+            lines[0]["syncline"]["spaces"][0][name] = value
+            with pytest.raises(InvalidExport, match="a space that is none"):
+                await engine.import_lines(sealed(lines))
+        assert await engine.sites() == []
 
     run(other_url, scenario)
 
