@@ -86,7 +86,7 @@ PATH_FORM = "names of letters, digits, _ and -, joined by dots"
 _OPERATORS = ("eq", "ne", "gt", "gte", "lt", "lte", "in", "not_in", "contains", "exists")
 _JOINERS = ("and", "or", "not")
 _NAME = re.compile(r"[\w-]+")
-_INDEX = re.compile(r"-?[0-9]+")
+_INDEX = re.compile(r"-?[0-9]{1,4000}")  # Python reads no number that is much longer
 _DEEPEST = 32  # nested and/or/not: far above any real filter, far below the interpreter's stack
 _MOST_BITS = 4096
 _SIGNS = MappingProxyType({"gt": ">", "gte": ">=", "lt": "<", "lte": "<="})

@@ -89,11 +89,13 @@ class _Import:
     async def _space(self, given: Mapping[str, Any]) -> Space:
         """The space of the store by this name; made where there is none."""
         name, dimensions, kind = given["name"], given["dimensions"], given["type"]
-        if kind not in get_args(SpaceType) or not isinstance(name, str) or not isinstance(dimensions, int):
+        weight = given["weight"]
+        sound = kind in get_args(SpaceType) and isinstance(name, str) and type(dimensions) is int and dimensions > 0
+        if not sound or not isinstance(weight, int | float) or not 0 <= weight <= 1:
             raise TypeError(f"a space that is none: {name!r}")
         found = [space for space in await all_spaces(self.connection) if space.name == name]
         if not found:
-            found = [await add_space(self.connection, name, dimensions, kind, weight=float(given["weight"]))]
+            found = [await add_space(self.connection, name, dimensions, kind, weight=float(weight))]
         if found[0].dimensions != dimensions:
             raise EngineError(
                 f"The export has vectors of {name} with {dimensions:,} dimensions, and those of the store have "

@@ -15,6 +15,8 @@ __all__ = ["OPENAI_URL", "Cause", "Failure", "OpenAIServer", "failure_of"]
 OPENAI_URL = "https://api.openai.com/v1"
 # Providers echo keys in their messages, also in parts: "sk-abc***xyz".
 _KEY = re.compile(r"\b(?:sk-|Bearer )[\w*.\-]+")
+# What a message could do to a terminal or to the order in which a line is read.
+_UNSHOWN = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _NO_QUOTA = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
 
 Cause = Literal["key", "quota", "model", "overloaded", "request", "slow", "unreachable", "unknown"]
@@ -64,7 +66,7 @@ class OpenAIServer:
 
     def scrub(self, message: str) -> str:
         """A provider's message `masked`, on one line, cut short."""
-        return " ".join(self.masked(message).split())[:200]
+        return " ".join(_UNSHOWN.sub(" ", self.masked(message)).split())[:200]
 
     def client(
         self, *, retries: int, timeout: float, on_answer: Callable[[int, Mapping[str, str]], None] | None = None
@@ -92,7 +94,6 @@ class Failure(NamedTuple):
     cause: Cause
     message: str  # as it came: it may hold the key
     status: int | None = None
-    body: str = ""
 
 
 def failure_of(error: "OpenAIError") -> Failure:
@@ -101,11 +102,14 @@ def failure_of(error: "OpenAIError") -> Failure:
 
     if isinstance(error, openai.APIStatusError):
         status, codes = error.status_code, {error.code, error.type}
-        return Failure(_cause(status, codes), error.message, status, error.response.text)
+        # The client takes a server's words only where they are in OpenAI's form.
+        said = error.message if " - " in error.message else f"{error.message} {error.response.text}".strip()
+        return Failure(_cause(status, codes), said, status)
     if isinstance(error, openai.APITimeoutError):
         return Failure("slow", str(error))
-    unreachable = isinstance(error, openai.APIConnectionError)
-    return Failure("unreachable" if unreachable else "unknown", str(error))
+    if isinstance(error, openai.APIConnectionError):
+        return Failure("unreachable", str(error.__cause__ or error))
+    return Failure("unknown", str(error))
 
 
 def _codes(body: bytes) -> set[object]:

@@ -14,7 +14,8 @@ the type halfvec, float32 in the others. `hash` is the SHA-256 of the text that 
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from hashlib import sha256
 from types import MappingProxyType
 from typing import Any
@@ -27,6 +28,57 @@ FORMAT = 1
 MOST_LINE = 512 << 20  # bytes: more than any line has, and less than takes a machine down
 _COUNTED = MappingProxyType(
     {"entity": "entities", "page": "pages", "record": "records", "vector": "vectors", "failure": "failures"}
+)
+
+
+def _is_time(value: object) -> bool:
+    """No time, or one that Python has, too: a store that holds another, such as infinity, cannot be read any more."""
+    if value is None:
+        return True
+    try:
+        return isinstance(value, str) and bool(datetime.fromisoformat(value).astimezone(UTC))
+    except (ValueError, OverflowError):
+        return False
+
+
+def _is_hash(value: object) -> bool:
+    return isinstance(value, str) and len(value) == 64
+
+
+def _is_place(value: object) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_object(value: object) -> bool:
+    return isinstance(value, dict)
+
+
+def _are_texts(value: object) -> bool:
+    return isinstance(value, list) and all(map(_is_text, value))
+
+
+# What the database would take in another form, and the next reader of it would not.
+_FORMS: Mapping[str, Mapping[str, Callable[[object], bool]]] = MappingProxyType(
+    {
+        "entity": {
+            "crawl_options": lambda value: value is None or _is_object(value),
+            **dict.fromkeys(("created_at", "updated_at"), _is_time),
+        },
+        "page": {
+            **dict.fromkeys(("url", "address", "state"), _is_text),
+            "metadata": _is_object,
+            "anchors": lambda value: isinstance(value, list),
+            **dict.fromkeys(("links", "aliases"), _are_texts),
+            **dict.fromkeys(("fetched_at", "changed_at", "missing_since", "listed_at", "orphan_since"), _is_time),
+        },
+        "record": {"page": lambda value: value is None or _is_text(value)},
+        "vector": {"space": _is_place, "hash": _is_hash},
+        "failure": {"space": _is_place, "hash": _is_hash},
+    }
 )
 
 
@@ -82,6 +134,9 @@ class LineReader:
                 return
             if kind not in _COUNTED:
                 raise self.error(f"{kind!r} is unknown")
+            wrong = [name for name, fits in _FORMS[kind].items() if not fits(value.get(name))]
+            if wrong:
+                raise self.error(f"the {wrong[0]} of a {kind} is none")
             self._digest.update(line)
             self._counts.update([kind])
             yield kind, value

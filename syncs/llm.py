@@ -254,9 +254,7 @@ class LLM:
 
     def _explain(self, error: "OpenAIError") -> LLMError:
         failed = failure_of(error)
-        status = failed.status
-        # The client takes a server's words only where they are in OpenAI's form.
-        said = self._scrub(failed.message if " - " in failed.message else f"{failed.message} {failed.body}".strip())
+        status, said = failed.status, self._scrub(failed.message)
         match failed.cause:
             case "key":
                 return LLMRefused(f"{self} refuses the key ({status}): check api_key (or OPENAI_API_KEY).")
@@ -267,7 +265,10 @@ class LLM:
             case "slow":
                 return LLMError(f"{self} does not answer: try again later, or give it a longer timeout.")
             case "unreachable":
-                return LLMError(f"{self} cannot be reached: check base_url (or OPENAI_BASE_URL) and the network.")
+                return LLMError(
+                    f"{self} cannot be reached, or breaks off ({said}): check base_url (or OPENAI_BASE_URL) and the "
+                    "network."
+                )
             case "unknown":
                 return LLMError(f"{self} failed: {said}.")
             case "overloaded":

@@ -15,8 +15,11 @@ from numpy.typing import NDArray
 __all__ = ["Answer", "BadAnswer", "read_answer"]
 
 
+_MOST_TOKENS = 2**31  # far more than any request has
+
+
 class BadAnswer(ValueError):
-    """What is wrong with the answer, as the end of a sentence that begins with who gave it.
+    """What is wrong with the answer, as the end of a sentence that begins with who gave it; it may hold the key.
 
     `tokens` are billed all the same.
     """
@@ -53,7 +56,9 @@ def _placed(answer: object, texts: int, dimensions: int | None) -> NDArray[np.fl
     """The vectors in the order of the texts."""
     items = answer.get("data") if isinstance(answer, dict) else None
     if not isinstance(items, list):
-        raise BadAnswer("answered without a list of embeddings")
+        error = answer.get("error") if isinstance(answer, dict) else None
+        said = error.get("message") if isinstance(error, dict) else error
+        raise BadAnswer(f"answered with the error '{said}'" if said else "answered without a list of embeddings")
     if len(items) != texts:
         raise BadAnswer(f"answered with {len(items)} embeddings for {texts} texts")
     placed: dict[int, NDArray[np.float64]] = {}
@@ -97,4 +102,4 @@ def _numbers(value: object) -> NDArray[np.float64]:
 def _billed(answer: object) -> int:
     usage = answer.get("usage") if isinstance(answer, dict) else None
     tokens = usage.get("total_tokens") if isinstance(usage, dict) else None
-    return tokens if isinstance(tokens, int) and tokens > 0 else 0
+    return tokens if type(tokens) is int and 0 < tokens < _MOST_TOKENS else 0

@@ -93,7 +93,8 @@ class Endpoint:
             )
         except BadAnswer as wrong:
             failure = EmbedderError(
-                f"{self} {wrong}: nothing of it was stored; check OPENAI_BASE_URL and the name of the model."
+                f"{self} {self.server.scrub(str(wrong))}: nothing of it was stored; check OPENAI_BASE_URL and the name "
+                "of the model."
             )
         except openai.OpenAIError as error:
             failure = self._explain(error)
@@ -146,7 +147,10 @@ class Endpoint:
             case "slow":
                 return EmbedderError(f"{self} does not answer: try again later, {_OFFLINE}.")
             case "unreachable":
-                return EmbedderError(f"{self} cannot be reached: check OPENAI_BASE_URL and the network, {_OFFLINE}.")
+                return EmbedderError(
+                    f"{self} cannot be reached, or breaks off ({said}): check OPENAI_BASE_URL and the network, "
+                    f"{_OFFLINE}."
+                )
             case "unknown":
                 return EmbedderError(f"{self} failed: {said}.")
             case "overloaded":
@@ -154,4 +158,7 @@ class Endpoint:
             case "request":
                 if status in _CONTENT:
                     return TextRefused(f"{self} does not take the request ({said})")
-                return EmbedderError(f"{self} does not take the request ({said}): check the model's name and limits.")
+                return EmbedderError(
+                    f"{self} does not take the request ({said}): check OPENAI_BASE_URL, and the model's name and "
+                    "limits."
+                )

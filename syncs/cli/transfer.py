@@ -11,6 +11,7 @@ from dataclasses import asdict
 from io import BufferedReader
 from pathlib import Path
 from typing import Annotated, BinaryIO, cast
+from uuid import uuid4
 
 import typer
 
@@ -94,22 +95,35 @@ def _counted(counts: dict[str, int]) -> str:
 
 @contextmanager
 def _writing(file: str) -> Iterator[BinaryIO]:
-    """A file that is there once it is whole."""
+    """A file that is there once it is whole; a pipe or a device is written to as it is."""
     if file == STANDARD:
         yield sys.stdout.buffer
         return
-    path = Path(file)
-    unfinished = path.with_name(path.name + UNFINISHED)
     try:
-        with unfinished.open("wb") as plain, _packed(plain, path) as target:
-            yield target
-        os.replace(unfinished, path)
-    except OSError as error:
-        raise EngineError(
-            f"The export cannot be written to {file} ({error.strerror or error}): choose another file."
-        ) from None
-    finally:
-        unfinished.unlink(missing_ok=True)
+        path = Path(file).resolve()
+        if path.exists() and not path.is_file() and not path.is_dir():
+            with path.open("wb") as open_file, _packed(open_file, path) as target:
+                yield target
+            return
+        with _unfinished(path) as plain:
+            with _packed(plain, path) as target:
+                yield target
+            plain.flush()
+            os.fsync(plain.fileno())
+            os.replace(plain.name, path)
+    except (OSError, RuntimeError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise EngineError(f"The export cannot be written to {file} ({reason}): choose another file.") from None
+
+
+@contextmanager
+def _unfinished(path: Path) -> Iterator[BinaryIO]:
+    """A file beside `path` that nobody else writes to, gone at the end if it was not given that name."""
+    with (path.parent / f".{uuid4().hex}{UNFINISHED}").open("xb") as plain:
+        try:
+            yield plain
+        finally:
+            Path(plain.name).unlink(missing_ok=True)
 
 
 @contextmanager

@@ -84,6 +84,8 @@ def change_last(**changes: object) -> Callable[..., Any]:
         (lambda request, good: b"<html>\xff</html>", "not JSON"),
         (lambda request, good: b"[]", "without a list"),
         (lambda request, good: b"[" * 100_000, "not JSON"),
+        (lambda request, good: {"error": {"message": f"model {KEY} is gone"}}, "with the error 'model *** is gone'"),
+        (lambda request, good: {"error": "out of\n\x1b[31m memory"}, "with the error 'out of [31m memory'"),
     ],
 )
 def test_a_wrong_answer_is_refused_and_named(embeddings_server: Any, fault: Any, says: str) -> None:
@@ -103,6 +105,12 @@ def test_an_answer_that_is_wrong_once_is_asked_for_again_and_both_are_billed(emb
     assert [request["input"] for request in embeddings_server.requests] == [["one", "two"]] * 2
 
 
+def test_tokens_that_nobody_could_bill_are_not_counted(embeddings_server: Any) -> None:
+    for tokens in (10**400, 2**63, -1, True, "12", None):
+        embeddings_server.faults = [lambda request, good, tokens=tokens: good | {"usage": {"total_tokens": tokens}}]
+        assert embed(embeddings_server, ["one"], SYNCLINE_EMBEDDER_PRICE="0.02").tokens == 0
+
+
 @pytest.mark.parametrize("fault", [refusal(429, "rate_limit_exceeded"), refusal(500), refusal(503)])
 def test_what_may_pass_is_tried_again(embeddings_server: Any, fault: Any) -> None:
     embeddings_server.faults = [fault, fault]
@@ -118,6 +126,31 @@ def test_what_does_not_pass_is_an_error_after_the_last_try(embeddings_server: An
     assert "is overloaded or broken" in str(failure)
     assert "come back tomorrow" in str(failure)
     assert "--embedder wordllama" in str(failure)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "says"),
+    [
+        (400, {"error": "input length exceeds the context"}, "input length exceeds the context"),
+        (405, b"Method Not Allowed", "Method Not Allowed"),
+        (405, b"", "OPENAI_BASE_URL"),
+        (502, f"<html>bad gateway {KEY}</html>".encode(), "bad gateway ***"),
+        (500, {"error": {"message": "one\u202e\x1b[31m\x07two"}}, "one [31m two"),
+    ],
+)
+def test_what_a_server_says_is_told_in_whatever_form_it_says_it(
+    embeddings_server: Any, status: int, body: Any, says: str
+) -> None:
+    embeddings_server.faults = [lambda request, good: (status, AT_ONCE, body)] * 3
+    failure = str(failure_of(embeddings_server))
+    assert says in failure
+    assert KEY not in failure
+
+
+def test_a_connection_that_breaks_is_told_with_what_broke_it(embeddings_server: Any) -> None:
+    packed = lambda request, good: (200, {"Content-Encoding": "gzip"}, b"{}")  # noqa: E731
+    embeddings_server.faults = [packed] * 3
+    assert "cannot be reached, or breaks off (Error -3 while decompressing" in str(failure_of(embeddings_server))
 
 
 @pytest.mark.parametrize(

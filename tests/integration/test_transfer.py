@@ -3,11 +3,13 @@
 import asyncio
 import gzip
 import json
+import math
 import os
 import subprocess
 import sys
 import tracemalloc
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,9 @@ import pytest
 from engine.embedders.fake import HashEmbedder
 from engine.errors import EngineError, InvalidExport
 from engine.models import ImportReport, PageInput, RecordInput
+from engine.portable import LineWriter
 from engine.postgres import PostgresEngine
+from syncs.cli.transfer import _writing
 
 pytestmark = pytest.mark.slow
 
@@ -250,6 +254,54 @@ def test_what_is_no_whole_export_is_one_sentence_and_leaves_the_store_as_it_was(
     run(other_url, scenario)
 
 
+WRONG_FACTS: Sequence[tuple[str, str, object]] = [
+    ("page", "fetched_at", "infinity"),
+    ("page", "missing_since", "0001-01-01T00:00:00 BC"),
+    ("page", "changed_at", "9999-12-31T23:59:59-12:00"),
+    ("page", "url", 5),
+    ("page", "metadata", [1]),
+    ("page", "anchors", "x"),
+    ("page", "links", [5]),
+    ("page", "state", None),
+    ("entity", "created_at", "-infinity"),
+    ("entity", "crawl_options", "x"),
+    ("record", "page", 5),
+    ("vector", "hash", "ab"),
+    ("vector", "space", -1),
+    ("failure", "space", True),
+]
+WRONG_SPACES: Sequence[tuple[str, object]] = [
+    ("weight", math.nan),
+    ("weight", 5),
+    ("weight", "x"),
+    ("dimensions", True),
+    ("dimensions", -1),
+]
+
+
+def sealed(lines: Iterable[Mapping[str, Any]]) -> list[bytes]:
+    """An export of these lines, whole by its end."""
+    writer = LineWriter()
+    return [*(writer.line(kind, value) for line in lines for kind, value in line.items()), writer.end()]
+
+
+def test_a_whole_export_with_a_fact_that_no_store_can_have_is_refused(exported: list[bytes], other_url: str) -> None:
+    async def scenario(engine: PostgresEngine) -> None:
+        for kind, name, value in WRONG_FACTS:
+            lines = [json.loads(line) for line in exported[:-1]]
+            next(line for line in lines if kind in line)[kind][name] = value
+            with pytest.raises(InvalidExport, match=f"the {name} of a {kind} is none"):
+                await engine.import_lines(sealed(lines))
+        for name, value in WRONG_SPACES:
+            lines = [json.loads(line) for line in exported[:-1]]
+            lines[0]["syncline"]["spaces"][0][name] = value
+            with pytest.raises(InvalidExport, match="a space that is none"):
+                await engine.import_lines(sealed(lines))
+        assert await engine.sites() == []
+
+    run(other_url, scenario)
+
+
 def test_vectors_of_another_model_are_kept_and_what_the_store_s_own_lacks_is_said(
     exported: list[bytes], other_url: str
 ) -> None:
@@ -341,6 +393,43 @@ def test_what_cannot_be_exported_or_imported_is_said(in_process, database_url: s
     ran = in_process("import", os.fspath(place / "cut.gz"), *to)
     assert ran.code == 1
     assert ran.error
+
+
+@pytest.mark.parametrize("name", [".", "file/x.jsonl", "a" * 300, "loop"])
+def test_a_file_that_cannot_be_is_named_and_nothing_is_left_of_it(
+    in_process, database_url: str, place: Path, name: str
+) -> None:
+    (place / "file").write_bytes(b"mine")
+    (place / "loop").symlink_to(place / "loop")
+    ran = in_process("export", os.fspath(place / name), "--db", database_url)
+    assert ran.code == 1
+    assert ran.error.startswith("The export cannot be written to ")
+    assert sorted(path.name for path in place.iterdir()) == ["file", "loop"]
+
+
+def test_an_export_replaces_neither_a_pipe_nor_a_link(in_process, database_url: str, place: Path) -> None:
+    pipe, link, real = place / "pipe", place / "link", place / "real.jsonl"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor() as pool:
+        read = pool.submit(pipe.read_bytes)
+        assert in_process("export", os.fspath(pipe), "--db", database_url).code == 0
+        assert read.result(timeout=60).startswith(b'{"syncline":')
+    assert pipe.is_fifo()
+    real.write_bytes(b"older")
+    link.symlink_to(real)
+    assert in_process("export", os.fspath(link), "--db", database_url).code == 0
+    assert link.is_symlink()
+    assert real.read_bytes().startswith(b'{"syncline":')
+
+
+def test_two_exports_to_one_file_at_once_do_not_mix(place: Path) -> None:
+    path = place / "x.jsonl"
+    with _writing(os.fspath(path)) as first, _writing(os.fspath(path)) as second:
+        first.write(b"first\n")
+        second.write(b"second\n")
+        assert not path.exists()
+    assert path.read_bytes() == b"first\n"
+    assert list(place.iterdir()) == [path]
 
 
 def test_an_export_goes_from_standard_output_to_standard_input(database_url: str, other_url: str) -> None:
