@@ -177,7 +177,9 @@ class _Reader:
             name, value = (event, " ") if isinstance(event, str) else event.popitem()
             if name == "End":
                 if not isinstance(value, str) or value in _KINDS:
-                    self._end()
+                    if stack[-1].implied:
+                        self._finish()
+                    self._finish()
                     ready = False
                 continue
             start, end = span["start"], span["end"]
@@ -188,7 +190,12 @@ class _Reader:
                 start, end = places.characters(start, end)
                 low, high, shift = places.near
             if name == "Start":
-                ready = self._start(value, start, end) and ready
+                tag, detail = (value, None) if isinstance(value, str) else value.popitem()
+                if tag in _INLINE:
+                    self._reach(start, end)
+                else:
+                    self._start(tag, detail, start, end)
+                    ready = False
                 continue
             if name == "Code":
                 self._reach(start, end)
@@ -281,27 +288,16 @@ class _Reader:
             runs.new_line(start)
         self.stack.append(_Open(kind, start, end, detail, len(runs.texts)))
 
-    def _start(self, value: Any, start: int, end: int) -> bool:
-        """Take in what begins; whether it begins within the line."""
-        tag, detail = (value, None) if isinstance(value, str) else value.popitem()
-        if tag in _INLINE:
-            self._reach(start, end)
-            return True
+    def _start(self, tag: str, detail: Any, start: int, end: int) -> None:
+        """Take in the beginning of a block or cell."""
         if tag == "TableCell":
             self._cell(start, end)
-        else:
-            if tag == "HtmlBlock":
-                self.raw = []
-            elif tag in _ROWS:
-                self.cells = []
-            self._begin("indented_code" if detail == "Indented" else _KINDS[tag], start, end, detail)
-        return False
-
-    def _end(self) -> None:
-        """The innermost block that has an end of its own is complete."""
-        if self.stack[-1].implied:
-            self._finish()
-        self._finish()
+            return
+        if tag == "HtmlBlock":
+            self.raw = []
+        elif tag in _ROWS:
+            self.cells = []
+        self._begin("indented_code" if detail == "Indented" else _KINDS[tag], start, end, detail)
 
     def _reach(self, start: int, end: int) -> None:
         """Widen the innermost block to hold inline text."""
@@ -311,7 +307,8 @@ class _Reader:
             top = _Open("paragraph", start, end, None, len(self.runs.texts), True)
             self.stack.append(top)
         if top.first < 0:
-            top.first = start - (start > top.start and self.source[start - 1] == "\\")
+            escaped = start > top.start and self.source[start - 1] == "\\"
+            top.first = start - escaped
         if end > top.last:
             top.last = end
 
