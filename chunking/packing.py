@@ -6,7 +6,6 @@ only opens what follows it counts with what follows.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import takewhile
 
 from chunking.sections import Section
 from chunking.splitting import Piece, Splitter
@@ -197,5 +196,7 @@ def _draft(piece: Piece, path: Path) -> Draft:
 
 
 def _common_path(one: Path, other: Path) -> Path:
-    shared = takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))
-    return tuple(heading for heading, _ in shared)
+    shared = 0
+    while shared < min(len(one), len(other)) and one[shared] == other[shared]:
+        shared += 1
+    return one[:shared]

@@ -6,8 +6,7 @@ blocks that refer to characters and whole lines, and runs of visible text.
 
 import functools
 import re
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -15,14 +14,13 @@ from typing import Any
 import pyromark
 
 from chunking.blocks import Block, BlockKind, Parsed
+from chunking.places import Places
 from chunking.plain import Plain
 from chunking.raw_html import visible
 
 __all__ = ["parse_markdown"]
 
 _MAX_DEPTH = 60  # levels of nesting that become blocks; deeper structure says nothing to a reader
-_NOT_ASCII = re.compile(r"[^\0-\x7f]+")
-_STRETCH = 512  # characters
 _CARRIAGE_RETURN = re.compile(r"\r(?!\n)")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _FRONT_MATTER_MARK = re.compile(r"---[ \t]*\Z")
@@ -56,7 +54,7 @@ def parse_markdown(source: str) -> Parsed:
     reader = _Reader(source, _readable(source))
     body = reader.read_front_matter()
     markdown = reader.markdown[body:]
-    reader.read(_parser().events_with_range(markdown), _Places(markdown, body))
+    reader.read(_parser().events_with_range(markdown), Places(markdown, body))
     root = reader.stack[0]
     blocks = reader.with_definitions(root.children, body if reader.front_matter else 0, len(source))
     return Parsed(source, (*reader.front_matter, *blocks), reader.runs.plain())
@@ -76,43 +74,6 @@ def _readable(source: str) -> str:
     except UnicodeEncodeError:
         source = _SURROGATE.sub("\ufffd", source)
     return source.replace("\0", "\ufffd")
-
-
-class _Places:
-    """From bytes of a text to characters of the source, in which the text begins at `base`."""
-
-    def __init__(self, text: str, base: int) -> None:
-        self._base = base
-        self._encoded = text.encode()
-        # Of each run of what is not ASCII: its first byte, the byte after it, and the character there.
-        self._firsts, self._lasts, self._characters = [0], [0], [0]
-        for match in _not_ascii(text):
-            first = self._lasts[-1] + match.start() - self._characters[-1]
-            self._firsts.append(first)
-            self._lasts.append(first + len(match[0].encode()))
-            self._characters.append(match.end())
-        self._firsts.append(len(self._encoded) + 1)
-        self.near = (0, self._firsts[1], base)
-        """The ASCII around the last place, as bytes from and to, and what to add: most next ones are there too."""
-
-    def characters(self, start: int, end: int) -> tuple[int, int]:
-        """Two places as characters; the first of them is near from then on."""
-        last = self._character(end)
-        return self._character(start), last
-
-    def _character(self, place: int) -> int:
-        run = bisect_right(self._firsts, place) - 1
-        low = self._lasts[run]
-        shift = self._base + self._characters[run] - low
-        self.near = (low, self._firsts[run + 1], shift)
-        return place + shift if place >= low else low + shift - len(self._encoded[place:low].decode())
-
-
-def _not_ascii(text: str) -> Iterator[re.Match[str]]:
-    """The runs of what is not ASCII, looked for only where there are any."""
-    for start in range(0, 0 if text.isascii() else len(text), _STRETCH):
-        if not text[start : start + _STRETCH].isascii():
-            yield from _NOT_ASCII.finditer(text, start, start + _STRETCH)
 
 
 @dataclass(slots=True)
@@ -139,7 +100,9 @@ class _Runs:
 
     def new_line(self, place: int) -> None:
         if not self.fresh:
-            self.show("\n", place, place)
+            self.starts.append(place)
+            self.ends.append(place)
+            self.texts.append("\n")
             self.fresh = True
         self.tabs = 0
 
@@ -204,21 +167,20 @@ class _Reader:
                     return end
         return int(mark)
 
-    def read(self, events: Iterable[tuple[Any, Any]], places: _Places) -> None:
+    def read(self, events: Iterable[tuple[Any, Any]], places: Places) -> None:
         """Take in all events; what is open at the end is only the root."""
         stack, runs = self.stack, self.runs
         add_start, add_end, add_text = runs.starts.append, runs.ends.append, runs.texts.append
         low, high, shift = places.near
+        ready = False  # the next run belongs on the line of the one before
         for event, span in events:
-            if isinstance(event, str):
-                name, value = event, ""
-            else:
-                name, value = event.popitem()
+            name, value = (event, " ") if isinstance(event, str) else event.popitem()
             if name == "End":
-                if (value if isinstance(value, str) else next(iter(value))) in _KINDS:
+                if not isinstance(value, str) or value in _KINDS:
                     if stack[-1].implied:
                         self._finish()
                     self._finish()
+                    ready = False
                 continue
             start, end = span["start"], span["end"]
             if low <= start and end <= high:
@@ -227,31 +189,44 @@ class _Reader:
             else:
                 start, end = places.characters(start, end)
                 low, high, shift = places.near
-            if name == "Text":
-                if stack[-1].kind == "html":  # the rest of a tab before a line
-                    continue
-            elif name == "Start":
-                self._start(value, start, end)
+            if name == "Start":
+                tag, detail = (value, None) if isinstance(value, str) else value.popitem()
+                if tag in _INLINE:
+                    self._reach(start, end)
+                else:
+                    self._start(tag, detail, start, end)
+                    ready = False
                 continue
-            elif name == "SoftBreak":
-                value = " "
-            elif name == "Code":
-                marks = (end - start - len(self.source[start:end].strip("`"))) // 2
+            if name == "Code":
                 self._reach(start, end)
+                marks = 1 if len(value) == end - start - 2 else self._marks(start, end)
                 start += marks
                 end = max(start, end - marks)
-            else:
+            elif name != "Text" and name != "SoftBreak":
                 value = self._shown(name, value, start, end)
                 if not value:
+                    ready = False
                     continue
-            if stack[-1].first < 0:
-                self._reach(start, end)
-            if runs.tabs:
-                runs.keep_apart(start)
+            if not ready:
+                if stack[-1].kind == "html":  # the rest of a tab before a line
+                    continue
+                self._open_line(start, end)
+                ready = True
             add_start(start)
             add_end(end)
             add_text(value)
-            runs.fresh = False
+
+    def _marks(self, start: int, end: int) -> int:
+        """How many marks stand on each side of a code span."""
+        return (end - start - len(self.source[start:end].strip("`"))) // 2
+
+    def _open_line(self, start: int, end: int) -> None:
+        """Make room for the first run of a block or cell."""
+        if self.stack[-1].first < 0:
+            self._reach(start, end)
+        if self.runs.tabs:
+            self.runs.keep_apart(start)
+        self.runs.fresh = False
 
     def _shown(self, name: str, value: str, start: int, end: int) -> str:
         """Take in what is rare: a rule, HTML, a break within a line. What a reader sees of it at once."""
@@ -271,18 +246,25 @@ class _Reader:
         """The blocks, and between them the lines that the parser tells nothing of: link reference definitions."""
         filled: list[Block] = []
         position = start
-        for block in (*blocks, None):
-            gap = self.source[position : block.start if block else end]
-            if gap and not gap.isspace() and gap.strip().strip("> \t\r\n"):
-                first = max(position, self._line(position + len(gap) - len(gap.lstrip())))
-                text = self.source[first : position + len(gap)].rstrip()
-                filled.append(Block("definition", first, first + len(text), text))
-                if _FOOTNOTE.match(text):  # its text is no address, though CommonMark reads it as one
-                    self.runs.notes += [(first, first, "\n"), (first, first + len(text), text)]
-            if block:
-                filled.append(block)
-                position = max(position, block.end)
+        for block in blocks:
+            if position < block.start:
+                self._define(filled, position, block.start)
+            filled.append(block)
+            position = max(position, block.end)
+        if position < end:
+            self._define(filled, position, end)
         return filled
+
+    def _define(self, blocks: list[Block], start: int, end: int) -> None:
+        """Add the definition between two blocks, where there is one."""
+        gap = self.source[start:end]
+        if gap.isspace() or not gap.strip().strip("> \t\r\n"):
+            return
+        first = max(start, self._line(end - len(gap.lstrip())))
+        text = self.source[first:end].rstrip()
+        blocks.append(Block("definition", first, first + len(text), text))
+        if _FOOTNOTE.match(text):  # its text is no address, though CommonMark reads it as one
+            self.runs.notes += [(first, first, "\n"), (first, first + len(text), text)]
 
     def _line(self, place: int) -> int:
         """Where the line of a place starts."""
@@ -306,28 +288,26 @@ class _Reader:
             runs.new_line(start)
         self.stack.append(_Open(kind, start, end, detail, len(runs.texts)))
 
-    def _start(self, value: Any, start: int, end: int) -> None:
-        tag, detail = (value, None) if isinstance(value, str) else value.popitem()
-        if tag in _INLINE:
-            self._reach(start, end)
-        elif tag == "TableCell":
+    def _start(self, tag: str, detail: Any, start: int, end: int) -> None:
+        """Take in the beginning of a block or cell."""
+        if tag == "TableCell":
             self._cell(start, end)
-        else:
-            if tag == "HtmlBlock":
-                self.raw = []
-            elif tag in _ROWS:
-                self.cells = []
-            self._begin("indented_code" if detail == "Indented" else _KINDS[tag], start, end, detail)
+            return
+        if tag == "HtmlBlock":
+            self.raw = []
+        elif tag in _ROWS:
+            self.cells = []
+        self._begin("indented_code" if detail == "Indented" else _KINDS[tag], start, end, detail)
 
     def _reach(self, start: int, end: int) -> None:
         """Widen the innermost block to hold inline text."""
         top = self.stack[-1]
         if top.kind == "item":
             self.runs.new_line(start)
-            top = _Open("paragraph", start, end, None, len(self.runs.texts), implied=True)
+            top = _Open("paragraph", start, end, None, len(self.runs.texts), True)
             self.stack.append(top)
         if top.first < 0:
-            escaped = self.source[start - 1 : start] == "\\" and start > top.start
+            escaped = start > top.start and self.source[start - 1] == "\\"
             top.first = start - escaped
         if end > top.last:
             top.last = end
@@ -340,13 +320,13 @@ class _Reader:
     def _finish(self) -> None:
         """The innermost open block is complete."""
         top, runs = self.stack.pop(), self.runs
-        kind, code = top.kind, ""
-        if len(runs.ends) > top.run and runs.ends[-1] > top.last:
+        kind, texts, code = top.kind, runs.texts, ""
+        if len(texts) > top.run and runs.ends[-1] > top.last:
             top.last = runs.ends[-1]
         if top.implied:
             top.end = top.last
         elif kind in _CODE:
-            code = "".join(runs.texts[top.run :])
+            code = "".join(texts[top.run :])
         elif kind == "html":
             self._show_html()
         if kind in _TRIMMED:

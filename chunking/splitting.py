@@ -117,16 +117,15 @@ class Splitter:
 
     def _whole(self, block: Block) -> Piece | None:
         """The block as one piece, or None where it alone is over the cap."""
-        if block.kind in _CONTAINERS and block.children and block.end - block.start > _BYTES * self.max_size:
+        kind, start, end, _, _, language, _, children = block
+        if kind in _CONTAINERS and children and end - start > _BYTES * self.max_size:
             return None  # what fell apart for nothing is packed again
-        text = self.parsed.source[block.start : block.end]
-        plain = self.parsed.shown.text(block.start, block.end)
-        text_most, text_counted = at_most(self.counter, text)
+        plain = self.parsed.shown.text(start, end)
+        text_most, text_counted = at_most(self.counter, self.parsed.source[start:end])
         plain_most, plain_counted = at_most(self.counter, plain)
         piece = Piece(
-            block.start, block.end, plain, text_most, plain_most, text_counted, plain_counted, block,
-            "", "", block.kind == "heading", block.kind in _PROSE,
-            languages=_languages(block) if block.language or block.children else (),
+            start, end, plain, text_most, plain_most, text_counted, plain_counted, block,
+            "", "", kind == "heading", kind in _PROSE, languages=_languages(block) if language or children else (),
         )  # fmt: skip
         if text_most > self.max_size:
             self.count_text(piece)

@@ -85,9 +85,9 @@ def added_up(counter: TokenCounter, texts: Sequence[str], counts: Sequence[int],
     if gaps and encoding not in ENCODINGS:
         return None
     tokens = sum(counts)
-    for index, gap in enumerate(gaps):
-        ending = _ending(texts[index])
-        start = texts[index + 1].lstrip(" \t")[:1]
+    for text, gap, after in zip(texts, gaps, texts[1:], strict=False):
+        ending = _ending(text)
+        start = after.lstrip(" \t")[:1]
         if not start or start.isspace() or (start == "/" and encoding == "o200k_base"):
             return None
         added = None if ending is None or len(gap) > _LONGEST else _added(encoding, ending, gap)
