@@ -36,9 +36,7 @@ _LINES = frozenset({"br", "div", "p"})
 _NOT_IN_CODE = frozenset({"pre", "ul", "ol", "li", "dl", "dt", "dd", "table", "blockquote", *_HEADINGS})
 _ONE_LINE = frozenset({"pre", "h1", "h2", "h3", "h4", "h5", "h6", "td", "th", "dt", "a"})
 _FOOTNOTES = frozenset({"footnote", "citation"})
-_SIGNATURES = frozenset(
-    {"memname", "member-signature", "type-signature", "funcprototype-table", "symbol monospace", "methodsynopsis"}
-)
+_SIGNATURES = frozenset({"memname", "member-signature", "type-signature", "funcprototype-table", "methodsynopsis"})
 """Doxygen, Javadoc, DocBook, PHP's manual."""
 
 
@@ -92,7 +90,8 @@ def prepare_blocks(tree: Tree) -> None:
 def _is_signature(element: Element) -> bool:
     if "class" not in element.attrs:
         return False
-    return not _SIGNATURES.isdisjoint(element.classes) or element.attrs["class"].strip() == "symbol monospace"
+    dokka = element.attrs["class"].strip() == "symbol monospace"
+    return dokka or not _SIGNATURES.isdisjoint(element.classes)
 
 
 def _is_term(element: Element) -> bool:
