@@ -63,7 +63,7 @@ def at_most(counter: TokenCounter, text: str) -> tuple[int, bool]:
     A token of tiktoken's is a byte or more, so nothing is counted there; another counter counts.
     """
     if isinstance(counter, TiktokenCounter):
-        return len(text) if text.isascii() else 4 * len(text), not text
+        return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass")), not text
     return counter.count(text), True
 
 

@@ -309,3 +309,10 @@ def test_a_small_section_is_not_joined_to_the_end_of_another_one() -> None:
     source = f"# T\n\n## One\n\n{PROSE * 20}\n\n## Two\n\nsmall\n\n## Three\n\n{PROSE * 20}"
     alone = [chunk for chunk in chunks(source, 128, min_size=20) if "small" in chunk.text]
     assert [(chunk.text, chunk.headings) for chunk in alone] == [("## Two\n\nsmall", ("T", "Two"))]
+
+
+@pytest.mark.parametrize("letter", ["e", "é", "說"])
+def test_a_small_section_leads_to_what_it_opens_in_any_script(letter: str) -> None:
+    small = "write value part beta read words table part list value file gamma words table file beta alpha file list"
+    source = f"# T\n\n## One\n\n{small} {letter}.\n\n### Two\n\n{PROSE * 8}"
+    assert chunks(source, 8_190, min_size=50)[0].headings == ("T", "One", "Two")
