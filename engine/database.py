@@ -98,12 +98,11 @@ class Database:
         What passes by itself (a deadlock, a lost connection, a restart of the server) is tried again, at most
         `tries` times: so `work` must do all of its work in the database, or be fit to be done twice.
         """
-        pool = self._pool or await self.open()
         tried = 1
         with transaction_span():
             while True:
                 try:
-                    async with pool.connection() as connection:
+                    async with self.connection() as connection:
                         await connection.execute(self._begin)
                         return await work(connection)
                 except psycopg.Error as error:
@@ -124,11 +123,21 @@ class Database:
         return await self.transact(run)
 
     @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """A connection of the pool. A cancellation at the moment at which one comes free is not lost: the pool
+        waits by `asyncio.wait_for`, which may lose it before Python 3.12."""
+        pool = self._pool or await self.open()
+        before = _cancellations()
+        async with pool.connection() as connection:
+            if _cancellations() > before:
+                raise asyncio.CancelledError
+            yield connection
+
+    @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Connection]:
         """A connection that reads the store as it is now, for as long as that takes."""
-        pool = self._pool or await self.open()
         try:
-            async with pool.connection() as connection:
+            async with self.connection() as connection:
                 await connection.execute(
                     SQL("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; {}").format(SQL(PATIENT))
                 )
@@ -227,6 +236,12 @@ class Database:
         server, self._server = self._server, None
         if server is not None:
             await server.close()
+
+
+def _cancellations() -> int:
+    """How often the task that runs has been asked to stop."""
+    task = asyncio.current_task()
+    return 0 if task is None else task.cancelling()
 
 
 def _is_dsn(url: str) -> bool:

@@ -60,7 +60,6 @@ class RolledBack(Database):
 @asynccontextmanager
 async def rolled_back(database: Database) -> AsyncIterator[Database]:
     """The database for the length of the block."""
-    pool = await database.open()
-    async with pool.connection() as connection, connection.transaction(force_rollback=True):
+    async with database.connection() as connection, connection.transaction(force_rollback=True):
         await connection.execute(PATIENT)
         yield RolledBack(database, connection)

@@ -325,6 +325,35 @@ def test_a_call_that_gets_no_connection_names_the_settings(database_url: str) ->
     with_database(database_url, scenario, Limits(connections=1, wait=0.1))
 
 
+def test_a_call_that_is_cancelled_when_it_is_given_a_connection_is_cancelled(database_url: str) -> None:
+    async def cancelled_after(database: Database, steps: int) -> bool:
+        """A call that waits for the one connection is cancelled so many steps of the loop after that is free."""
+        held, free = asyncio.Event(), asyncio.Event()
+
+        async def hold(connection: Connection) -> None:
+            held.set()
+            await free.wait()
+
+        holder = asyncio.create_task(database.transact(hold))
+        await held.wait()
+        waiter = asyncio.create_task(database.fetch("SELECT 1"))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert (await database.open()).get_stats()["requests_waiting"] == 1
+        free.set()
+        await holder
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        asked = waiter.cancel()
+        await asyncio.wait({waiter})
+        return waiter.cancelled() or not asked
+
+    async def scenario(database: Database) -> None:
+        assert [steps for steps in range(20) if not await cancelled_after(database, steps)] == []
+
+    with_database(database_url, scenario, Limits(connections=1))
+
+
 def test_the_open_transaction_of_a_crawl_s_lock_holds_up_no_vacuum_and_has_no_time_limit(database_url: str) -> None:
     held = (
         "SELECT backend_xid, backend_xmin, state FROM pg_stat_activity WHERE pid = ("
