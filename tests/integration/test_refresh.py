@@ -36,9 +36,9 @@ class Site:
 
     @property
     def asked(self) -> list[str]:
-        """The pages that the last crawl asked for, the start page left out."""
+        """The pages that the last crawl asked for, sorted (several are asked for at once), the start page left out."""
         paths = [path.removeprefix("/docs/") for path in self.server.paths if path.startswith("/docs/")]
-        return [path for path in paths if path]
+        return sorted(path for path in paths if path)
 
     def age(self, hours: float, *names: str) -> None:
         """As if these pages had been fetched so many hours earlier."""
@@ -171,7 +171,7 @@ def test_a_site_given_as_a_sitemap_is_refreshed_by_what_it_lists(on_site: With, 
         assert (report.status, report.pages.discovered, report.pages.not_due) == ("complete", 0, 2)
         site_server.routes["/docs/sitemap.xml"] = sitemap("p1", "p9")
         report = await site.crawl(url=address, revisit="due")
-        assert site.asked == ["sitemap.xml", "p9"]
+        assert site.asked == ["p9", "sitemap.xml"]
         assert (report.pages.stored, report.pages.not_due) == (1, 2)
         await site.crawl(url=address)
         assert await site.orphans() == ["p2"]
