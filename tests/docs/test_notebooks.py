@@ -1,5 +1,6 @@
 """Every notebook runs from top to bottom, and is kept with its results."""
 
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,3 +51,10 @@ def test_a_notebook_is_kept_executed_in_order_and_without_errors(path: Path) -> 
     cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
     assert [output for cell in cells for output in cell.outputs if output.output_type == "error"] == []
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_a_notebook_serves_its_site_on_a_free_port(path: Path) -> None:
+    cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    ports = re.findall(r"""["']127\.0\.0\.1["'], *(\w+)\)""", "\n".join(cell.source for cell in cells))
+    assert ports == ["0"]

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -134,6 +135,14 @@ def contents(rows: Rows) -> Contents:
 def html(title: str, body: str) -> tuple[int, dict[str, str], str]:
     page = f"<html lang=en><head><title>{title}</title></head><body><main>{body}</main></body></html>"
     return 200, {"Content-Type": "text/html; charset=utf-8"}, page
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port of this machine that refuses connections."""
+    with socket.socket() as held:  # bound and not listening: nobody else gets it, nobody answers
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
 
 
 @pytest.fixture

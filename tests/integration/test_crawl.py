@@ -5,7 +5,7 @@ import gzip
 import itertools
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import aclosing
 from typing import Any
 
@@ -35,13 +35,6 @@ def run(url: str, **options: Any) -> list[Found]:
 
 def told(base: str, found: list[Found]) -> list[str]:
     return [one.url.removeprefix(base) + (f":{one.outcome}" if isinstance(one, SkippedPage) else "") for one in found]
-
-
-@pytest.fixture
-def closed_port() -> Iterator[int]:
-    with socket.socket() as held:  # bound and not listening: nobody else gets it, nobody answers
-        held.bind(("127.0.0.1", 0))
-        yield held.getsockname()[1]
 
 
 @pytest.mark.promise("C6", "C11")

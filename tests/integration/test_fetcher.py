@@ -202,15 +202,8 @@ def test_a_broken_answer_is_a_fetch_error(site_server: Any, wire: bytes, kind: s
     assert (error.kind, error.transient) == (kind, True)
 
 
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
-
-
-def test_a_host_that_refuses_is_a_fetch_error() -> None:
-    port = free_port()
-    error = failure(f"http://127.0.0.1:{port}/", port=port)
+def test_a_host_that_refuses_is_a_fetch_error(closed_port: int) -> None:
+    error = failure(f"http://127.0.0.1:{closed_port}/", port=closed_port)
     assert (error.kind, error.transient) == ("refused", True)
     assert error.reason == "no connection to the host: connection refused"
 

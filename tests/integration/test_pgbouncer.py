@@ -3,12 +3,10 @@
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +32,8 @@ SETTINGS = """
 pool_mode = transaction
 default_pool_size = {sessions}
 max_client_conn = 200
-listen_addr = 127.0.0.1
-listen_port = {port}
-unix_socket_dir =
+listen_addr =
+unix_socket_dir = {folder}
 auth_type = any
 logfile =
 pidfile =
@@ -48,21 +45,21 @@ def pooled_url(database_url: str, place: Path, system_part: Callable[[str], Path
     """The address of the test's database through a PgBouncer of its own."""
     server = conninfo_to_dict(database_url)
     sockets = Path(str(server["host"]))
-    with closing(socket.create_server(("127.0.0.1", 0))) as free:
-        port = free.getsockname()[1]
     settings = place / "pgbouncer.ini"
     settings.write_text(
-        SETTINGS.format(host=sockets, server=server["port"], user=server["user"], sessions=SESSIONS, port=port)
+        SETTINGS.format(host=sockets, server=server["port"], user=server["user"], sessions=SESSIONS, folder=place)
     )
     # It refuses to run as root, and the server's socket is open to the server's account.
     account = sockets.stat().st_uid if os.geteuid() == 0 else None
+    if account is not None:
+        os.chown(place, account, -1)
     pooler = subprocess.Popen(
         [os.fspath(system_part("pgbouncer")), "-q", os.fspath(settings)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         user=account,
     )
-    url = make_conninfo("", host="127.0.0.1", port=port, user="anybody", dbname=str(server["dbname"]))
+    url = make_conninfo("", host=os.fspath(place), port=6432, user="anybody", dbname=str(server["dbname"]))
     try:
         until_connected(url, pooler)
         yield url
