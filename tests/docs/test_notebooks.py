@@ -30,6 +30,10 @@ def run(path: Path, folder: Path) -> None:
     ).execute()
 
 
+def code_cells(path: Path) -> list[nbformat.NotebookNode]:
+    return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+
+
 def test_there_is_a_notebook() -> None:
     assert NOTEBOOKS != []
 
@@ -48,13 +52,12 @@ def test_a_notebook_runs(path: Path, folder: Path, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
 def test_a_notebook_is_kept_executed_in_order_and_without_errors(path: Path) -> None:
-    cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    cells = code_cells(path)
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
     assert [output for cell in cells for output in cell.outputs if output.output_type == "error"] == []
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
 def test_a_notebook_serves_its_site_on_a_free_port(path: Path) -> None:
-    cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
-    ports = re.findall(r"""["']127\.0\.0\.1["'], *(\w+)\)""", "\n".join(cell.source for cell in cells))
+    ports = re.findall(r"""["']127\.0\.0\.1["'], *(\w+)\)""", "\n".join(cell.source for cell in code_cells(path)))
     assert ports == ["0"]

@@ -25,6 +25,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.needs("pgbouncer")]
 SITE: Mapping[str, str] = {"connection_id": "SYSTEM", "name": "CRAWL_https://x.org/"}
 SESSIONS = 3  # fewer than an engine's connections, so that they have to be shared
 
+PORT = 6432  # no port of the machine: a part of the name of the socket
+
 SETTINGS = """
 [databases]
 * = host={host} port={server} user={user}
@@ -33,6 +35,7 @@ pool_mode = transaction
 default_pool_size = {sessions}
 max_client_conn = 200
 listen_addr =
+listen_port = {port}
 unix_socket_dir = {folder}
 auth_type = any
 logfile =
@@ -47,7 +50,9 @@ def pooled_url(database_url: str, place: Path, system_part: Callable[[str], Path
     sockets = Path(str(server["host"]))
     settings = place / "pgbouncer.ini"
     settings.write_text(
-        SETTINGS.format(host=sockets, server=server["port"], user=server["user"], sessions=SESSIONS, folder=place)
+        SETTINGS.format(
+            host=sockets, server=server["port"], user=server["user"], sessions=SESSIONS, folder=place, port=PORT
+        )
     )
     # It refuses to run as root, and the server's socket is open to the server's account.
     account = sockets.stat().st_uid if os.geteuid() == 0 else None
@@ -59,7 +64,7 @@ def pooled_url(database_url: str, place: Path, system_part: Callable[[str], Path
         stderr=subprocess.DEVNULL,
         user=account,
     )
-    url = make_conninfo("", host=os.fspath(place), port=6432, user="anybody", dbname=str(server["dbname"]))
+    url = make_conninfo("", host=os.fspath(place), port=PORT, user="anybody", dbname=str(server["dbname"]))
     try:
         until_connected(url, pooler)
         yield url
